@@ -1,0 +1,20 @@
+"""The parts every production FastAPI app needs, each usable alone.
+
+Import what you use from its own room; importing this package imports none of them:
+
+- `fastapi_kit.app`: `create_app`, a thin sum of the parts below.
+- `fastapi_kit.crud`: `CRUDRouter`, list/get/create/replace/update/delete for a SQLAlchemy model.
+- `fastapi_kit.db`: `Database`, the session dependency (the commit boundary), `Base` and mixins.
+- `fastapi_kit.errors`: `Problem` (RFC 9457), `BusinessLogicError`, one shape for every error.
+- `fastapi_kit.health`: `/health` and `/ready` with parallel, timed checks.
+- `fastapi_kit.lifespan`: compose several resources into one lifespan.
+- `fastapi_kit.logs`: request context, access events, structlog set-up.
+- `fastapi_kit.pagination`: page parameters and the `Page` body.
+- `fastapi_kit.schemas`: response bases, partial models, safe text types.
+- `fastapi_kit.settings`: 12-factor settings with a production guard.
+- `fastapi_kit.testing`: async client, per-test rollback, frozen clock.
+"""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
