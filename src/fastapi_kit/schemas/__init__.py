@@ -1,12 +1,14 @@
 """Models and types that are right at the border of an API.
 
 - `Schema`: base of request and response models. `BaseResponse`: the same with `id`, `created_at` and `updated_at`.
+- `Partial[Model]`, `partial(Model)`: a model of which any field may be left out, for PATCH.
 - `Text`, `Line`: bounded text without NUL; `text()`, `line()` make one with other bounds.
 - `SafeInt`, `UTCDatetime`: integers and instants that mean the same everywhere.
 - `EscapedText`, `SafeInput`: HTML escaped on input, for those who must.
 """
 
 from fastapi_kit.schemas._models import BaseResponse, Schema
+from fastapi_kit.schemas._partial import Partial, partial
 from fastapi_kit.schemas._scalars import SafeInt, UTCDatetime
 from fastapi_kit.schemas._text import EscapedText, Line, SafeInput, Text, line, text
 
@@ -14,11 +16,13 @@ __all__ = [
     "BaseResponse",
     "EscapedText",
     "Line",
+    "Partial",
     "SafeInput",
     "SafeInt",
     "Schema",
     "Text",
     "UTCDatetime",
     "line",
+    "partial",
     "text",
 ]
