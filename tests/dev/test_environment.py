@@ -1,0 +1,136 @@
+"""Environments: made once, renewed when their sources change, never trusted half-made."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.dev.checkout import Checkout, script
+
+SERVER = """
+import signal, sys
+try:
+    print("up", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+
+
+@contextmanager
+def changed(path: Path, text: str) -> Generator[None]:
+    """Let `path` hold `text` for a while."""
+    before = path.read_text()
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.slow
+def test_the_first_start_tells_of_its_steps_apart_from_the_output(new_checkout: Callable[[], Checkout]) -> None:
+    """Progress goes to stderr, so that stdout holds what the command prints and nothing else."""
+    first = new_checkout().dev("test", "-k", "name")
+    assert first.stdout == "pytest -k name\n"
+    assert re.findall(r"^\d/3 \w+", first.stderr, re.MULTILINE) == ["1/3 environment", "2/3 packages", "3/3 this"]
+
+
+def test_a_later_start_is_silent(built: Checkout) -> None:
+    """With everything in place the command runs, and no step is taken."""
+    later = built.dev("test", "-x")
+    assert (later.returncode, later.stdout, later.stderr) == (0, "pytest -x\n", "")
+
+
+def test_the_command_replaces_the_front_door(built: Checkout) -> None:
+    """The served app is the process that the terminal started, so that Ctrl-C reaches it."""
+    with subprocess.Popen(
+        [built.root / "dev", "demo", "--port", "1"], env=built.env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        output, _ = process.communicate(timeout=30)
+    assert output == f"{process.pid} --port 1\n"
+
+
+def test_ctrl_c_is_answered_by_the_command(built: Checkout) -> None:
+    """An interrupt ends the app in the app's own way, not in the front door's."""
+    with (
+        changed(built.root / "examples/atlas/__main__.py", SERVER),
+        subprocess.Popen([built.root / "dev", "demo"], env=built.env, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["stamp.json", "bin/python"])
+def test_a_half_made_environment_is_made_anew(built: Checkout, what: str) -> None:
+    """Without its stamp, or with its interpreter gone, an environment is replaced whole."""
+    left_over = built.root / ".venv" / "left-over"
+    left_over.touch()
+    (built.root / ".venv" / what).unlink()
+    again = built.dev("test")
+    assert again.returncode == 0, again.stderr
+    assert not left_over.exists()
+
+
+def test_a_changed_project_is_installed_again_alone(built: Checkout) -> None:
+    """What pyproject.toml says of the build renews the third step and leaves the packages."""
+    pyproject = built.root / "pyproject.toml"
+    with changed(pyproject, pyproject.read_text() + 'description = "Another"\n'):
+        renewed, later = built.dev("test"), built.dev("test")
+    assert "bringing the project up to date" in renewed.stderr
+    assert "packages" not in renewed.stderr
+    assert later.stderr == ""
+    built.dev("test")
+
+
+def test_tool_settings_renew_nothing(built: Checkout) -> None:
+    """The settings of linters are no part of an installation."""
+    pyproject = built.root / "pyproject.toml"
+    with changed(pyproject, pyproject.read_text() + "[tool.ruff]\nline-length = 80\n"):
+        assert built.dev("test").stderr == ""
+
+
+@pytest.mark.slow
+def test_a_package_with_another_hash_is_refused(new_checkout: Callable[[], Checkout]) -> None:
+    """A file that is not the pinned one stops the installation with a message, and the next start tries again."""
+    checkout = new_checkout()
+    constraints = checkout.root / "constraints.txt"
+    with changed(constraints, f"tools==1 --hash=sha256:{'0' * 64}\n"):
+        refused = checkout.dev("test")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "hash" in refused.stderr.lower()
+    assert "Traceback" not in refused.stderr
+    assert not (checkout.root / ".venv" / "stamp.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["exit 127", '[ "$1" = --version ]'], ids=["does-not-start", "cannot-install"])
+def test_pip_takes_over_from_a_uv_that_does_not_work(new_checkout: Callable[[], Checkout], body: str) -> None:
+    """A uv that is a broken shim, or that reaches no index, does not stop a machine that has pip."""
+    checkout = new_checkout()
+    script(checkout.root / "bin" / "uv", body)
+    done = checkout.dev("test")
+    assert done.stdout == "pytest\n", done.stderr
+    assert "by pip" in done.stderr
+
+
+@pytest.mark.slow
+def test_uv_makes_the_environment_where_it_works(new_checkout: Callable[[], Checkout]) -> None:
+    """With uv the same three steps end in the same command."""
+    uv = shutil.which("uv")
+    if uv is None or subprocess.run([uv, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("uv does not run here")
+    checkout = new_checkout()
+    script(checkout.root / "bin" / "uv", f'PATH={os.environ["PATH"]} exec {uv} "$@"')
+    done = checkout.dev("test")
+    assert done.stdout == "pytest\n", done.stderr
+    assert "by uv" in done.stderr
