@@ -1,0 +1,66 @@
+"""Schemas derived from a model's columns, for those that the user does not give."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, Field, create_model
+
+from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.schemas import Schema
+
+
+def derive_read(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]:
+    """A schema of all `attributes`, each of them always there."""
+    return _schema(name, {attribute.name: (attribute.kind.read, _described(attribute)) for attribute in attributes})
+
+
+def derive_create(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]:
+    """A schema in which what has a default may be left out."""
+    return _schema(
+        name,
+        {
+            attribute.name: (attribute.kind.written, _described(attribute, **_default(attribute)))
+            for attribute in attributes
+        },
+    )
+
+
+def derive_replace(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]:
+    """A schema of the whole row: only what has a constant default may be left out, and gets it."""
+    return _schema(
+        name,
+        {
+            attribute.name: (attribute.kind.written, _described(attribute, default=attribute.constant_default))
+            for attribute in attributes
+        },
+    )
+
+
+def derive_update(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]:
+    """A schema in which everything may be left out, and null is a value like any other (RFC 7396)."""
+    return _schema(
+        name,
+        {
+            attribute.name: (attribute.kind.written, _described(attribute, default_factory=_unsent))
+            for attribute in attributes
+        },
+    )
+
+
+def _schema(name: str, fields: dict[str, Any]) -> type[BaseModel]:
+    return create_model(name, __base__=Schema, **fields)
+
+
+def _described(attribute: Attribute, **default: Any) -> Any:
+    return Field(description=attribute.column.comment or attribute.column.doc, **default)
+
+
+def _default(attribute: Attribute) -> dict[str, Any]:
+    if not attribute.has_default:
+        return {}
+    constant = attribute.constant_default
+    return {"default_factory": _unsent} if constant is ... else {"default": constant}
+
+
+def _unsent() -> None:
+    """Never used: only the fields that were sent are taken from an instance. A factory does not show in JSON schema."""

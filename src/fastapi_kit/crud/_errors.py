@@ -1,0 +1,5 @@
+"""What can be wrong with a resource's description."""
+
+
+class ResourceError(ValueError):
+    """A `CRUDRouter` was described in a way that cannot work; raised when it is made, and the message names the cure."""

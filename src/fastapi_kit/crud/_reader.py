@@ -1,0 +1,98 @@
+"""Reading query strings strictly: nothing is guessed, ignored or taken twice, and all errors are told at once."""
+
+from collections.abc import Callable, Collection, Iterator
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import TypeAdapter, ValidationError
+
+from fastapi_kit.crud._query import MOST_VALUES, Filter
+from fastapi_kit.errors import FieldError, ValidationProblem
+
+_LONGEST_NAME = 64
+"""Code points at most of a client's own name for a parameter that are shown back to it."""
+
+_whole_number = TypeAdapter(int).validator.validate_strings
+
+
+class Reader:
+    """Reads one query string and gathers its errors.
+
+    Args:
+        foreign: Parameters that belong to the route's dependencies, and are passed over.
+    """
+
+    def __init__(self, foreign: Collection[str]) -> None:
+        self._foreign = foreign
+        self._errors: list[FieldError] = []
+
+    def error(self, name: str, kind: str, message: str) -> None:
+        """Note an error of the parameter `name`, in the form that FastAPI gives to validation errors."""
+        self._errors.append(FieldError(loc=("query", name[:_LONGEST_NAME]), msg=message, type=kind))
+
+    def finish(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            ValidationProblem: There were errors.
+        """
+        if self._errors:
+            raise ValidationProblem(self._errors)
+
+    def pairs(self, query_string: bytes) -> Iterator[tuple[str, str]]:
+        """The parameters that are not foreign, in order."""
+        try:
+            found = parse_qsl(
+                query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_VALUES
+            )
+        except UnicodeDecodeError:
+            self.error("", "value_error", "The query string must be percent-encoded UTF-8")
+            return
+        except ValueError:
+            self.error("", "too_long", f"There may be at most {MOST_VALUES} parameters")
+            return
+        yield from (pair for pair in found if pair[0] not in self._foreign)
+
+    def unknown(self, name: str, known: Collection[str]) -> None:
+        """Note that there is no parameter `name`, and which one may have been meant."""
+        close = get_close_matches(name[:_LONGEST_NAME], known, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        self.error(name, "extra_forbidden", f"There is no such parameter{hint}")
+
+    def repeated(self, name: str) -> None:
+        """Note that a parameter came twice that has one value."""
+        self.error(name, "value_error", "This parameter may be given once")
+
+    def value(self, name: str, parse: Callable[[str], Any], text: str) -> Any:
+        """One value; `None` after an error."""
+        try:
+            return parse(text)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_context=False, include_input=False):
+                self.error(name, found["type"], found["msg"])
+            return None
+
+    def values(self, found: Filter, texts: list[str]) -> list[Any]:
+        """The values of a list operator, which may come by comma where they cannot hold one."""
+        if found.attribute.kind.splits_on_comma:
+            texts = [part for text in texts for part in text.split(",")]
+        if len(texts) > MOST_VALUES:
+            self.error(found.parameter, "too_long", f"There may be at most {MOST_VALUES} values")
+            return []
+        return [self.value(found.parameter, found.parse, text) for text in texts]
+
+    def integer(self, name: str, text: str, largest: int) -> int:
+        """A whole number from 1 to `largest`; 1 after an error."""
+        number = self.value(name, _whole_number, text)
+        if number is not None and not 1 <= number <= largest:
+            self.error(name, "value_error", f"Input should be between 1 and {largest}")
+            return 1
+        return number or 1
+
+    def one_of(self, name: str, text: str, choices: tuple[str, ...]) -> str:
+        """One of `choices`; the first after an error."""
+        if text in choices:
+            return text
+        self.error(name, "enum", f"Input should be one of {', '.join(choices)}")
+        return choices[0]

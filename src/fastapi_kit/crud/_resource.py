@@ -1,0 +1,96 @@
+"""The frozen description of a resource: its table, its key, and what clients read and write of it.
+
+Made once, when the router is made. Everything later (statements, parameters, bytes, OpenAPI) is computed from it, and a
+request looks up nothing in SQLAlchemy or pydantic that is not here.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.orm import DeclarativeBase
+
+from fastapi_kit.crud._answers import Output
+from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
+from fastapi_kit.crud._bodies import Input, check_fields
+from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
+from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.schemas import partial
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """The schemas that a user gives; those that are left out are derived."""
+
+    create: type[BaseModel] | None = None
+    update: type[BaseModel] | None = None
+    replace: type[BaseModel] | None = None
+    read: type[BaseModel] | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a `CRUDRouter` serves."""
+
+    name: str
+    """Singular, in snake case: `city`."""
+    table: sa.Table
+    key: Attribute
+    visible: Mapping[str, Attribute]
+    """The columns that clients read, and so may filter and sort by, by name."""
+    columns: Mapping[str, sa.Column[object]]
+    """All mapped columns, by attribute name."""
+    output: Output
+    inputs: Mapping[str, Input]
+    """The bodies of the operations `create`, `replace` and `update`."""
+
+
+def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collection[str]) -> Resource:
+    """Compile the description of `model` for the given operations.
+
+    Raises:
+        ResourceError: The model or a schema cannot be served; the message names the cure.
+    """
+    mapped = read_model(model)
+    read = schemas.read or derive_read(
+        f"{model.__name__}Read", [attribute for attribute in mapped.attributes.values() if not attribute.hidden]
+    )
+    check_fields(read, mapped.attributes, model.__name__)
+    visible = {name: mapped.attributes[name] for name in read.model_fields}
+    return Resource(
+        name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),
+        table=mapped.table,
+        key=mapped.key,
+        visible=MappingProxyType(visible),
+        columns=MappingProxyType({name: attribute.column for name, attribute in mapped.attributes.items()}),
+        output=Output.of(read, visible, mapped.key),
+        inputs=MappingProxyType(_inputs(mapped, list(visible.values()), schemas, operations)),
+    )
+
+
+def _inputs(
+    mapped: Mapped, visible: list[Attribute], schemas: Schemas, operations: Collection[str]
+) -> dict[str, Input]:
+    name = mapped.model.__name__
+    writable = [attribute for attribute in visible if not attribute.read_only]
+    keyless = [attribute for attribute in writable if attribute is not mapped.key]
+    made: dict[str, Input] = {}
+    if "create" in operations:
+        given = schemas.create
+        made["create"] = Input(given or derive_create(f"{name}Create", writable), sent_only=given is None)
+    if "replace" in operations:
+        given = schemas.replace or schemas.create
+        made["replace"] = Input(given or derive_replace(f"{name}Replace", keyless), sent_only=False)
+    if "update" in operations:
+        given = schemas.update or (partial(schemas.create) if schemas.create else None)
+        made["update"] = Input(given or derive_update(f"{name}Update", keyless), sent_only=True)
+    for operation, body in made.items():
+        check_fields(body.model, mapped.attributes, name)
+        if operation != "create" and mapped.key.name in body.model.model_fields:
+            raise ResourceError(
+                f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
+            )
+    return made

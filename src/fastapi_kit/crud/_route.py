@@ -1,0 +1,115 @@
+"""The route class: FastAPI's own handling of a request, without the parts that a route proves not to need.
+
+Theory of operation. `APIRoute.handle` is left alone, so methods, body limits and exception handling are FastAPI's.
+`get_route_handler` is called by FastAPI once for each inclusion of the route in an app; its result is called for each
+request. Solving the dependencies of a route that has none still costs as much as the query itself, so such an inclusion
+calls the operation directly. Whether it has none depends on the app, its routers and every `include_router` above it,
+and a mistake would skip an authentication: it is therefore not deduced but looked up, in the app, on the inclusion's
+first request. `iter_route_contexts` tells the dependencies of each inclusion, and calling an inclusion's ASGI app tells
+which one it is. An inclusion that is not found there (a router under a bare mount) is never direct; one that comes late
+looks itself up when its first request comes; `dependency_overrides` are looked at on each request.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, RouteContext
+from pydantic import BaseModel
+from starlette.types import Message, Scope
+
+from fastapi_kit._routes import walk
+from fastapi_kit.crud._operations import FOREIGN_PARAMETERS, Operation
+from fastapi_kit.db import SessionDep
+
+_ROLL_CALL = "fastapi_kit.crud.roll_call"
+"""Scope key of a list into which the inclusion that is called puts itself."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Endpoint:
+    """An operation as an endpoint whose session is a dependency, which can be overridden like any other."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+
+    async def __call__(self, request: Request, session: SessionDep) -> Response:
+        """Answer the request."""
+        return await self.operation(request, session)
+
+
+class CRUDRoute(APIRoute):
+    """A route whose endpoint is an `Endpoint`."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler of one inclusion of this route."""
+        assert isinstance(self.endpoint, Endpoint)  # noqa: S101 - only CRUDRouter makes these routes
+        return _Inclusion(self, self.endpoint.operation, super().get_route_handler()).handle
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What an inclusion has found out about itself."""
+
+    direct: bool
+    """It has no dependencies, its own or inherited."""
+    parameters: frozenset[str]
+    """Names of the query parameters that its dependencies take."""
+
+
+class _Inclusion:
+    """One inclusion of a route in an app."""
+
+    def __init__(self, route: CRUDRoute, operation: Operation, solved: Handler) -> None:
+        self._route = route
+        self._operation = operation
+        self._solved = solved
+        self._standing: _Standing | None = None
+
+    async def handle(self, request: Request) -> Response:
+        scope = request.scope
+        if _ROLL_CALL in scope:
+            scope[_ROLL_CALL].append(self)
+            return Response()
+        standing = self._standing
+        if standing is None:
+            standing = self._standing = await self._look_up(scope.get("app"))
+        if standing.direct and not scope["app"].dependency_overrides:
+            return await self._operation(request, None)
+        scope[FOREIGN_PARAMETERS] = standing.parameters
+        return await self._solved(request)
+
+    async def _look_up(self, app: object) -> _Standing:
+        if isinstance(app, FastAPI):
+            for context in walk(app.routes):
+                if context.original_route is self._route and await self._is_of(context):
+                    return _Standing(not context.dependencies, frozenset(_query_parameters(context.dependant)))
+        return _Standing(direct=False, parameters=frozenset(_query_parameters(self._route.dependant)))
+
+    async def _is_of(self, context: RouteContext) -> bool:
+        present: list[_Inclusion] = []
+        scope: Scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        await context.app({**scope, _ROLL_CALL: present}, _receive, _send)
+        return self in present
+
+
+async def _receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: Message) -> None:
+    """The answer to a roll call is the list."""
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from (inner.alias or name for name, inner in annotation.model_fields.items())
+        else:
+            yield field.alias
+    for child in dependant.dependencies:
+        yield from _query_parameters(child)

@@ -1,0 +1,192 @@
+"""What each column type is to a client: a Python type with the column's exact bounds, and the operators it understands.
+
+Bounds are those of the narrowest database, so that a value which one of them stores is stored by all: an `Integer` has 32
+bits everywhere, although SQLite would take 64.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, NaiveDatetime
+from sqlalchemy.types import TypeEngine
+
+from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.db import UTCDateTime
+from fastapi_kit.schemas import UTCDatetime, text
+
+UNBOUNDED_TEXT = 10_000
+"""Code points at most in a text column without a length."""
+LONGEST_ARRAY = 1_000
+DIGITS = 38
+"""Digits at most in a `Numeric` without a precision."""
+
+EQUALITY = frozenset({"eq", "ne", "in", "not_in", "isnull"})
+"""Operators that every scalar column understands; `isnull` only where the column may be null."""
+RANGE = EQUALITY | {"lt", "lte", "gt", "gte"}
+"""Operators of numbers and times."""
+TEXT = EQUALITY | {"contains", "icontains", "startswith"}
+"""Operators of text."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column is to a client."""
+
+    value: Any
+    """The annotation of a value that comes in, with bounds, and never null: of a key, or of a filter."""
+    read: Any
+    """The annotation of a stored value: without bounds, as what is stored is answered."""
+    operators: frozenset[str]
+    """The operators by which it can be filtered; none for values without equality, such as JSON."""
+    sortable: bool = True
+    splits_on_comma: bool = True
+    """Whether `a,b` in a list operator is two values. Not for text, which may hold a comma."""
+    nullable: bool = False
+
+    @property
+    def written(self) -> Any:
+        """The annotation of the column in a body: its value, or null if it may be."""
+        return self.value | None if self.nullable else self.value
+
+
+def kind_of(column: sa.Column[Any]) -> Kind:
+    """Tell what `column` is to a client.
+
+    Raises:
+        ResourceError: There is no JSON form for its type; the message names the cure.
+    """
+    kind = _kind(column.type)
+    if kind is None:
+        raise ResourceError(
+            f"{column}: the type {column.type!r} has no JSON form of its own; mark the column with info=HIDDEN, or leave "
+            "it out of schemas that you give (create=, update=, read=)"
+        )
+    if column.nullable:
+        return replace(kind, read=kind.read | None, nullable=True)
+    return replace(kind, operators=kind.operators - {"isnull"})
+
+
+def _kind(type_: TypeEngine[Any]) -> Kind | None:
+    for sql_type, make in _KINDS:
+        if isinstance(type_, sql_type):
+            return make(type_)
+    return None
+
+
+def _integer(bits: int) -> Callable[[Any], Kind]:
+    bounds = Field(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)
+    return lambda _: Kind(Annotated[int, bounds], int, RANGE)
+
+
+def _enum(type_: sa.Enum) -> Kind:
+    values: Any = type_.enum_class or Literal[tuple(type_.enums)]
+    return Kind(values, values, EQUALITY)
+
+
+def _string(type_: sa.String) -> Kind:
+    bounded = Annotated[str, text(max_length=type_.length or UNBOUNDED_TEXT)]
+    return Kind(bounded, str, TEXT, splits_on_comma=False)
+
+
+def _numeric(type_: sa.Numeric[Any]) -> Kind:
+    if not type_.asdecimal:
+        return _float(type_)
+    digits = type_.precision or DIGITS
+    # `max_digits` alone lets 1E+999999 through, whose digits are few and whose places are many.
+    limit = Decimal(10) ** (digits - (type_.scale or 0))
+    bounded = Annotated[
+        Decimal,
+        Field(max_digits=digits, decimal_places=type_.scale, gt=-limit, lt=limit, allow_inf_nan=False),
+    ]
+    return Kind(bounded, Decimal, RANGE)
+
+
+def _float(_: object) -> Kind:
+    return Kind(Annotated[float, Field(allow_inf_nan=False)], float, RANGE)
+
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _iso(value: object) -> object:
+    """Refuse numbers of seconds, which pydantic would take for times: the schema says RFC 3339, and only that."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not _ISO_DATE.match(value)):
+        raise ValueError("Input should be in the form of RFC 3339, such as 2024-01-31 or 2024-01-31T12:00:00Z")
+    return value
+
+
+def _iso_time(value: object) -> object:
+    if isinstance(value, int | float) or (isinstance(value, str) and ":" not in value):
+        raise ValueError("Input should be in the form of RFC 3339, such as 12:00:00")
+    return value
+
+
+_ISO = BeforeValidator(_iso, json_schema_input_type=str)
+
+
+def _temporal(written: Any, read: Any, check: BeforeValidator) -> Callable[[Any], Kind]:
+    return lambda _: Kind(Annotated[written, check], read, RANGE)
+
+
+def _datetime(type_: sa.DateTime) -> Kind:
+    written = UTCDatetime if type_.timezone else NaiveDatetime
+    return Kind(Annotated[written, _ISO], datetime, RANGE)
+
+
+def _storable(value: JsonValue) -> JsonValue:
+    """Refuse what JSON or a database cannot hold, at any depth: NaN, ±Infinity, U+0000."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += item.keys()
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+        elif (isinstance(item, str) and "\0" in item) or (isinstance(item, float) and not math.isfinite(item)):
+            raise ValueError("JSON values may hold neither U+0000 nor numbers that are not finite")
+    return value
+
+
+def _json(_: object) -> Kind:
+    return Kind(Annotated[JsonValue, AfterValidator(_storable)], JsonValue, frozenset(), sortable=False)
+
+
+def _array(type_: sa.ARRAY[Any]) -> Kind | None:
+    item = _kind(type_.item_type)
+    if item is None or type_.dimensions not in {None, 1}:
+        return None
+    value = Annotated[list[item.value], Field(max_length=LONGEST_ARRAY)]  # type: ignore[name-defined]
+    return Kind(value, list[item.read], frozenset(), sortable=False)  # type: ignore[name-defined]
+
+
+def _uuid(type_: sa.Uuid[Any]) -> Kind:
+    return Kind(UUID, UUID, EQUALITY) if type_.as_uuid else Kind(Annotated[str, text(max_length=36)], str, EQUALITY)
+
+
+_KINDS: Sequence[tuple[type[TypeEngine[Any]], Callable[[Any], Kind | None]]] = (
+    # The first that fits counts: a subclass stands before its base.
+    (sa.Boolean, lambda _: Kind(bool, bool, EQUALITY)),
+    (sa.SmallInteger, _integer(16)),
+    (sa.BigInteger, _integer(64)),
+    (sa.Integer, _integer(32)),
+    (sa.Enum, _enum),
+    (sa.String, _string),
+    (sa.Float, _float),
+    (sa.Numeric, _numeric),
+    (UTCDateTime, _temporal(UTCDatetime, datetime, _ISO)),
+    (sa.DateTime, _datetime),
+    (sa.Date, _temporal(date, date, _ISO)),
+    (sa.Time, _temporal(time, time, BeforeValidator(_iso_time, json_schema_input_type=str))),
+    (sa.Interval, lambda _: Kind(timedelta, timedelta, RANGE)),
+    (sa.Uuid, _uuid),
+    (sa.JSON, _json),
+    (sa.ARRAY, _array),
+)

@@ -1,0 +1,54 @@
+"""Database sessions for FastAPI: async engines, one transaction per request, and a base for models.
+
+- `Database`: one pool of connections; give its `lifespan` to the app. `Pool` says how large it is.
+- `SessionDep`: the request's session, committed before the response starts. `get_session` (also `get_db`) is the
+  dependency behind it, and what tests override.
+- `Base`, `UUIDKey`, `Timestamps`, `SoftDelete`, `Versioned`, `UTCDateTime`, `uuid7`: what models are made of.
+- `HIDDEN`, `READ_ONLY`: marks for columns that clients may not see, or not write.
+- `violation_of`, `as_problem`: what an error of the database means, the same on every database.
+"""
+
+from fastapi_kit.db._database import Database
+from fastapi_kit.db._engine import Pool
+from fastapi_kit.db._guard import SessionScopeError
+from fastapi_kit.db._models import HIDDEN, READ_ONLY, Base, SoftDelete, Timestamps, UTCDateTime, UUIDKey, Versioned
+from fastapi_kit.db._problems import DATABASE_ERRORS, as_problem, conflict
+from fastapi_kit.db._session import (
+    NoDatabaseError,
+    SecondSessionError,
+    SessionDep,
+    database_of,
+    get_session,
+)
+from fastapi_kit.db._session import get_session as get_db
+from fastapi_kit.db._url import DatabaseURLError, async_url
+from fastapi_kit.db._uuid7 import uuid7
+from fastapi_kit.db._violations import Violation, violation_of
+
+__all__ = [
+    "DATABASE_ERRORS",
+    "HIDDEN",
+    "READ_ONLY",
+    "Base",
+    "Database",
+    "DatabaseURLError",
+    "NoDatabaseError",
+    "Pool",
+    "SecondSessionError",
+    "SessionDep",
+    "SessionScopeError",
+    "SoftDelete",
+    "Timestamps",
+    "UTCDateTime",
+    "UUIDKey",
+    "Versioned",
+    "Violation",
+    "as_problem",
+    "async_url",
+    "conflict",
+    "database_of",
+    "get_db",
+    "get_session",
+    "uuid7",
+    "violation_of",
+]

@@ -1,0 +1,113 @@
+"""`Database`: one pool of connections, handed out as sessions or for a single statement."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.util import greenlet_spawn
+from starlette.applications import Starlette
+
+from fastapi_kit.db._engine import Connections, IsolationLevel, Pool, create_engine, pooled
+from fastapi_kit.db._guard import check_session_scopes
+from fastapi_kit.db._savepoints import pinned
+from fastapi_kit.db._url import async_url
+
+T = TypeVar("T")
+
+
+class Database:
+    """A database and its pool of connections, for the lifetime of an app.
+
+    Nothing is connected until the first use. Give `lifespan` to the app, so that requests find the database in their
+    state and the pool is closed at shutdown:
+
+        database = Database("postgresql://localhost/shop")
+        app = FastAPI(lifespan=compose(database.lifespan))
+
+    Args:
+        url: `postgresql://`, `sqlite://`, `mysql://` or `mariadb://`; the async driver is chosen for you.
+        pool: The pool's size and waiting times. A SQLite database in memory always has one connection.
+        isolation_level: Of the sessions' transactions, READ COMMITTED by default; SQLite is always serializable.
+        echo: Log each statement, without its parameters.
+
+    Raises:
+        DatabaseURLError: The URL names no known backend, or a driver that blocks the event loop.
+        ImportError: The driver is not installed; the message names the extra.
+    """
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        pool: Pool | None = None,
+        isolation_level: IsolationLevel | None = None,
+        echo: bool = False,
+    ) -> None:
+        self.url = async_url(url)
+        self._pool_engine = create_engine(self.url, pool or Pool(), echo=echo)
+        self._connections: Connections = pooled(self._pool_engine, isolation_level)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The SQLAlchemy engine, for transactions outside requests: `async with database.engine.begin() as connection`."""
+        return self._connections.engine
+
+    def session(self) -> AsyncSession:
+        """A new session; `async with database.session() as session` closes it and rolls back what is not committed.
+
+        In a request use `SessionDep` instead, which also commits.
+        """
+        return self._connections.sessions()
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work`, which executes exactly one statement, on a connection in AUTOCOMMIT.
+
+        The statement is its own transaction: it has taken effect when this returns, and nothing has when this raises.
+        `work` runs in a greenlet and uses the synchronous API of the connection that it is given.
+        """
+        return await greenlet_spawn(self._run, work)
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        with self._connections.single() as connection:
+            return work(connection)
+
+    async def ping(self) -> None:
+        """Make one round trip to the database; raises SQLAlchemy's error if it cannot be reached."""
+        await self.run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+
+    async def dispose(self) -> None:
+        """Close the pool's connections; the next use opens new ones."""
+        await self._pool_engine.dispose()
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        """The lifespan resource: puts this database into the requests' state as `database`, and closes it at the end.
+
+        Raises:
+            SessionScopeError: A route of `app` would use its session after it is closed, or commit after the response.
+        """
+        check_session_scopes(app)
+        try:
+            yield {"database": self}
+        finally:
+            await self.dispose()
+
+    @asynccontextmanager
+    async def rolled_back(self) -> AsyncIterator[None]:
+        """Test mode: until the end, everything runs on one connection, in one transaction that is then rolled back.
+
+        Sessions and single statements each get a SAVEPOINT in place of their transaction, so a commit in the tested code
+        is real for everything that follows, and gone after the test. The connection serves one of them at a time: work
+        that needs two connections at once fails here with a pool time-out, as it could dead-lock in production.
+        Constraints that are checked at COMMIT (deferred ones) go unchecked, as no COMMIT is made.
+        """
+        in_use = self._connections
+        async with pinned(self._pool_engine) as connections:
+            self._connections = connections
+            try:
+                yield
+            finally:
+                self._connections = in_use

@@ -1,0 +1,138 @@
+"""How each database is connected to: drivers, pools and the statements that open a connection or a transaction.
+
+Theory of operation. One engine and one pool serve two ways of working. Connections rest in AUTOCOMMIT, so that a single
+statement is its own transaction and costs one round trip. A session asks for a real isolation level on the same
+connection, which is switched back when it returns to the pool. The mode at rest is the one that need not be switched to,
+so it is the one of single statements; a session's BEGIN and COMMIT cost far more than the switch.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from fastapi_kit.db._url import extra_for, is_memory
+
+IsolationLevel = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """How many connections are kept, and how long work waits for one.
+
+    The size is fixed: connections opened under load, as an overflow does, cost more throughput than they bring.
+    """
+
+    size: int = 10
+    """Connections at most, in one process."""
+    timeout: float = 5.0
+    """Seconds to wait for a free connection, and for a new one to open, before the work is given up with a 503."""
+    recycle: float = 1800.0
+    """Seconds after which an idle connection is replaced."""
+    pre_ping: bool = False
+    """Test each connection before it is used: two more round trips, and no failed request after a database restart."""
+
+
+def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
+    """Make the engine whose connections rest in AUTOCOMMIT.
+
+    Raises:
+        ImportError: The driver is not installed; the message names the extra.
+    """
+    options: dict[str, Any] = {
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "echo": echo,
+        "hide_parameters": True,
+        "poolclass": AsyncAdaptedQueuePool,
+        "pool_size": 1 if is_memory(url) else pool.size,
+        "max_overflow": 0,
+        "pool_timeout": pool.timeout,
+        # A database in memory lives as long as its one connection does.
+        "pool_recycle": -1 if is_memory(url) else pool.recycle,
+        "pool_pre_ping": pool.pre_ping,
+        "connect_args": _connect_arguments(url, pool.timeout),
+    }
+    try:
+        engine = create_async_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{url.get_backend_name()} needs the driver {error.name!r}: pip install 'fastapi-kit[{extra_for(url)}]'"
+        ) from error
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
+    """Raise what goes wrong while connecting as the driver's own kind of error.
+
+    Some drivers let an `OSError`, a `TimeoutError` or an exception of theirs through, which SQLAlchemy then cannot wrap,
+    and which nobody could tell from the same error of the app's own code.
+    """
+    driver: Any = dialect.loaded_dbapi
+    try:
+        return dialect.connect(*arguments, **options)
+    except driver.Error:
+        raise
+    except Exception as error:
+        raise driver.InterfaceError(f"cannot connect: {type(error).__name__}") from error
+
+
+def _connect_arguments(url: URL, timeout: float) -> dict[str, Any]:
+    """Bound the time of one attempt to connect; each driver names it in its own way."""
+    match url.get_driver_name():
+        case "asyncpg":
+            return {"timeout": timeout}
+        case "asyncmy" | "aiomysql" | "psycopg":
+            return {"connect_timeout": max(1, round(timeout))}
+        case _:
+            return {}
+
+
+@dataclass(frozen=True)
+class Connections:
+    """The two ways of working with a database."""
+
+    engine: AsyncEngine
+    """Transactions of several statements."""
+    single: Callable[[], AbstractContextManager[Connection]]
+    """A connection for one statement that is its own transaction; to be entered in a greenlet."""
+    sessions: async_sessionmaker[AsyncSession] = field(init=False)
+    """Sessions on `engine`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sessions", async_sessionmaker(self.engine, expire_on_commit=False))
+
+
+def pooled(resting: AsyncEngine, isolation_level: IsolationLevel | None) -> Connections:
+    """Both ways of working on one pool, made from the engine whose connections rest in AUTOCOMMIT."""
+    sqlite = resting.dialect.name == "sqlite"
+    level = "SERIALIZABLE" if sqlite else isolation_level or "READ COMMITTED"
+    engine = resting.execution_options(isolation_level=level)
+    if sqlite:
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Connections(engine, single=resting.sync_engine.connect)
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    """Foreign keys hold, readers and one writer work side by side, and a second writer waits instead of failing."""
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at the start.
+
+    A transaction that reads first and writes later cannot wait for another writer: SQLite answers SQLITE_BUSY at once,
+    as the snapshot it has read from is old by then (https://www.sqlite.org/isolation.html).
+    """
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
