@@ -1,5 +1,6 @@
 """Environments: made once, renewed when their sources change, never trusted half-made."""
 
+import json
 import os
 import re
 import shutil
@@ -134,3 +135,16 @@ def test_uv_makes_the_environment_where_it_works(new_checkout: Callable[[], Chec
     done = checkout.dev("test")
     assert done.stdout == "pytest\n", done.stderr
     assert "by uv" in done.stderr
+
+
+def test_an_environment_whose_uv_has_gone_is_explained(built: Checkout) -> None:
+    """What can be renewed only by a uv that is no longer there ends in words that name the cure."""
+    stamp, pyproject = built.root / ".venv" / "stamp.json", built.root / "pyproject.toml"
+    with (
+        changed(stamp, json.dumps({**json.loads(stamp.read_text()), "tool": "/nowhere/uv"})),
+        changed(pyproject, pyproject.read_text() + 'description = "Another"\n'),
+    ):
+        refused = built.dev("test")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"Removing {built.root / '.venv'} has it made anew" in refused.stderr
+    assert "Traceback" not in refused.stderr
