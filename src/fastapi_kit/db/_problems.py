@@ -56,13 +56,13 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_temporary(error: DBAPIError) -> bool:
+    arguments = getattr(error.orig, "args", ())
+    if arguments and isinstance(arguments[0], int):
+        return arguments[0] in _RETRYABLE_NUMBERS
     state = _sqlstate(error)
     if state:
         return state in _RETRYABLE_STATES or state.startswith("08")
     if error.connection_invalidated or isinstance(error, InterfaceError):
         return True
-    arguments = getattr(error.orig, "args", ())
-    if arguments and isinstance(arguments[0], int):
-        return arguments[0] in _RETRYABLE_NUMBERS
     message = str(error.orig)
     return isinstance(error, OperationalError) and ("locked" in message or "unable to open" in message)

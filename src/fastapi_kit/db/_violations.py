@@ -28,12 +28,12 @@ class Violation:
 def violation_of(error: DBAPIError) -> Violation | None:
     """Read the violated constraint from a driver's error; `None` if the error is no constraint violation."""
     original = error.orig
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if isinstance(state, str):
-        return _postgresql(state, original)
     arguments = getattr(original, "args", ())
     if len(arguments) > 1 and isinstance(arguments[0], int):
         return _mariadb(arguments[0], str(arguments[1]))
+    state = getattr(original, "sqlstate", None)
+    if isinstance(state, str):
+        return _postgresql(state, original)
     return _sqlite(str(original))
 
 
