@@ -47,6 +47,8 @@ class Checkout:
 
     root: Path
     env: dict[str, str]
+    first: "subprocess.CompletedProcess[str] | None" = None
+    """The start that made the environment."""
 
     def dev(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run the front door as a person would, seeing no uv and no package index."""

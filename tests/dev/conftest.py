@@ -33,6 +33,6 @@ def new_checkout(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Check
 def built(new_checkout: Callable[[], Checkout]) -> Checkout:
     """A checkout whose environment has been made; whoever changes it restores it."""
     checkout = new_checkout()
-    first = checkout.dev("test")
-    assert first.returncode == 0, first.stderr
+    checkout.first = checkout.dev("test", "-k", "name")
+    assert checkout.first.returncode == 0, checkout.first.stderr
     return checkout

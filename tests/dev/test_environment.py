@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -35,12 +37,11 @@ def changed(path: Path, text: str) -> Generator[None]:
         path.write_text(before)
 
 
-@pytest.mark.slow
-def test_the_first_start_tells_of_its_steps_apart_from_the_output(new_checkout: Callable[[], Checkout]) -> None:
+def test_the_first_start_tells_of_its_steps_apart_from_the_output(built: Checkout) -> None:
     """Progress goes to stderr, so that stdout holds what the command prints and nothing else."""
-    first = new_checkout().dev("test", "-k", "name")
-    assert first.stdout == "pytest -k name\n"
-    assert re.findall(r"^\d/3 \w+", first.stderr, re.MULTILINE) == ["1/3 environment", "2/3 packages", "3/3 this"]
+    assert built.first is not None
+    assert built.first.stdout == "pytest -k name\n"
+    assert re.findall(r"^\d/3 \w+", built.first.stderr, re.MULTILINE) == ["1/3 environment", "2/3 packages", "3/3 this"]
 
 
 def test_a_later_start_is_silent(built: Checkout) -> None:
@@ -71,15 +72,36 @@ def test_ctrl_c_is_answered_by_the_command(built: Checkout) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["stamp.json", "bin/python"])
-def test_a_half_made_environment_is_made_anew(built: Checkout, what: str) -> None:
-    """Without its stamp, or with its interpreter gone, an environment is replaced whole."""
+def test_a_half_made_environment_is_replaced_whole(built: Checkout) -> None:
+    """Without its stamp, nothing of an environment is kept."""
     left_over = built.root / ".venv" / "left-over"
     left_over.touch()
-    (built.root / ".venv" / what).unlink()
+    (built.root / ".venv" / "stamp.json").unlink()
     again = built.dev("test")
-    assert again.returncode == 0, again.stderr
+    assert again.stdout == "pytest\n", again.stderr
     assert not left_over.exists()
+
+
+@pytest.mark.parametrize("path", ["constraints.txt", ".venv/stamp.json", ".venv/bin/python", ".venv/pyvenv.cfg"])
+def test_an_environment_is_kept_while_its_sources_are(
+    built: Checkout, door: ModuleType, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Other constraints, a lost stamp or a vanished interpreter have it made anew, and nothing else does."""
+    made: list[str] = []
+
+    def make(environment: Any) -> None:
+        made.append(environment.directory)
+
+    monkeypatch.setattr(door, "ROOT", str(built.root))
+    monkeypatch.setattr(door.Environment, "_make", make)
+    moved = (built.root / path).rename(built.root / "moved")
+    if path == "constraints.txt":
+        (built.root / path).write_text("other")
+    try:
+        door.Environment(None).ready()
+    finally:
+        moved.replace(built.root / path)
+    assert made == ([] if path.endswith(".cfg") else [str(built.root / ".venv")])
 
 
 def test_a_changed_project_is_installed_again_alone(built: Checkout) -> None:
@@ -114,14 +136,22 @@ def test_a_package_with_another_hash_is_refused(new_checkout: Callable[[], Check
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("body", ["exit 127", '[ "$1" = --version ]'], ids=["does-not-start", "cannot-install"])
-def test_pip_takes_over_from_a_uv_that_does_not_work(new_checkout: Callable[[], Checkout], body: str) -> None:
-    """A uv that is a broken shim, or that reaches no index, does not stop a machine that has pip."""
+def test_pip_takes_over_from_a_uv_that_cannot_install(new_checkout: Callable[[], Checkout]) -> None:
+    """A uv that starts, but reaches no index, does not stop a machine that has pip."""
     checkout = new_checkout()
-    script(checkout.root / "bin" / "uv", body)
+    script(checkout.root / "bin" / "uv", '[ "$1" = --version ]')
     done = checkout.dev("test")
     assert done.stdout == "pytest\n", done.stderr
     assert "by pip" in done.stderr
+
+
+def test_a_uv_that_does_not_start_is_no_uv(door: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shim with nothing behind it counts as no uv at all."""
+    uv = script(tmp_path / "uv", "exit 127")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert door.working_uv() is None
+    script(uv, "exit 0")
+    assert door.working_uv() == str(uv)
 
 
 @pytest.mark.slow
