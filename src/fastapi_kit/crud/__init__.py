@@ -6,7 +6,8 @@
 
 How a request goes through: `_route` (does FastAPI need to solve dependencies?) → `_operations` (what the route does) →
 `_parameters`, `_bodies` (bytes to values) → `_statements` (values to SQL) → `_executor` (SQL to rows, the only I/O) →
-`_answers` (rows to bytes). All but the executor is pure, and compiled from the frozen `_resource` when the router is made.
+`_answers` (rows to bytes). All but the executor is pure, and compiled from the frozen `_resource` when the router is
+made.
 """
 
 from fastapi_kit.crud._errors import ResourceError

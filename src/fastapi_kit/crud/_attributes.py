@@ -77,9 +77,9 @@ def read_model(model: type[DeclarativeBase]) -> Mapped:
         ResourceError: It cannot be served; the message names the cure.
     """
     mapper = cast("Mapper[Any]", sa.inspect(model))
-    table = mapper.local_table
-    if not isinstance(table, sa.Table) or mapper.inherits is not None:
+    if not isinstance(mapper.local_table, sa.Table) or mapper.inherits is not None:
         raise ResourceError(f"{model.__name__} must be mapped to one table of its own")
+    table: sa.Table[Any] = mapper.local_table
     attributes: dict[str, Attribute] = {}
     for mapped in mapper.column_attrs:
         column = mapped.columns[0]

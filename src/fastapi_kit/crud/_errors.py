@@ -2,4 +2,4 @@
 
 
 class ResourceError(ValueError):
-    """A `CRUDRouter` was described in a way that cannot work; raised when it is made, and the message names the cure."""
+    """A `CRUDRouter` was described in a way that cannot work; the message names the cure."""

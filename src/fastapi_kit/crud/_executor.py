@@ -2,7 +2,7 @@
 
 Theory of operation. A request holds one connection at most, as two can wait for each other for ever. If the request's
 session has begun a transaction, the work belongs to it and runs there. Otherwise nothing ties it to other work, and a
-single statement runs on a connection in AUTOCOMMIT: it is its own transaction and costs one round trip instead of three.
+single statement runs on a connection in AUTOCOMMIT: it is its own transaction, for one round trip instead of three.
 """
 
 from collections.abc import Callable, Mapping
@@ -68,7 +68,10 @@ class Executor:
 
     def _session_in_use(self) -> AsyncSession | None:
         session = self._session
-        if session is not None and self._request.scope.get(SESSION) is session and not session.in_transaction():
+        if session is None:
+            return None
+        opened_here: bool = self._request.scope.get(SESSION) is session
+        if opened_here and not session.in_transaction():
             return None
         # A session that was put in place of the kit's own is used as it is: whoever put it there relies on it.
         return session

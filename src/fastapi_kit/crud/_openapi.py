@@ -1,11 +1,11 @@
 """How a resource's routes are described in OpenAPI.
 
-The endpoints take only the request, so FastAPI cannot see their parameters and bodies: they are described here, from the
-same description by which requests are read.
+The endpoints take only the request, so FastAPI cannot see their parameters and bodies: they are described here, from
+the same description by which requests are read.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -139,13 +139,13 @@ def inline_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 
 
 def _resolve(node: Any, definitions: dict[str, Any]) -> Any:
-    match node:
-        case {"$ref": str(reference), **others}:
-            target = definitions[reference.rpartition("/")[2]]
-            return _resolve({**target, **others}, definitions)
-        case dict():
-            return {key: _resolve(value, definitions) for key, value in node.items()}
-        case list():
-            return [_resolve(item, definitions) for item in node]
-        case _:
-            return node
+    if isinstance(node, list):
+        items: list[Any] = node
+        return [_resolve(item, definitions) for item in items]
+    if not isinstance(node, dict):
+        return node
+    members = cast("dict[str, Any]", node)
+    if "$ref" in members:
+        target = definitions[members["$ref"].rpartition("/")[2]]
+        return _resolve({**target, **{key: value for key, value in members.items() if key != "$ref"}}, definitions)
+    return {key: _resolve(value, definitions) for key, value in members.items()}

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fastapi_kit.crud._executor import Executor, Work
 from fastapi_kit.crud._parameters import ListRequest, read_list, refuse_parameters
-from fastapi_kit.crud._query import COUNT_CAP, ListGrammar
+from fastapi_kit.crud._query import COUNT_CAP, ListGrammar, text_parser
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._statements import KEY, Statements
 from fastapi_kit.db import database_of
@@ -40,7 +40,7 @@ class Operations:
         self._resource = resource
         self._grammar = grammar
         self._statements = Statements(resource, grammar)
-        self._read_key = TypeAdapter[Any](resource.key.kind.value).validator.validate_strings
+        self._read_key = text_parser(resource.key.kind.value)
         self._columns = {name: column.key for name, column in resource.columns.items()}
 
     async def list(self, request: Request, session: AsyncSession | None) -> Response:

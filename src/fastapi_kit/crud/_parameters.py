@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fastapi_kit.crud._query import CountMode, Filter, ListGrammar, Order
+from fastapi_kit.crud._query import CountMode, Filter, ListGrammar, Order, read_order
 from fastapi_kit.crud._reader import Reader
 from fastapi_kit.crud._sql import escape_like
 from fastapi_kit.pagination import MAX_PAGE
@@ -136,7 +136,7 @@ def _read_own(reader: Reader, grammar: ListGrammar, own: dict[str, str]) -> dict
                 asked[name] = reader.one_of(name, text, _COUNT_MODES)
             case _:
                 try:
-                    asked[name] = grammar.order(text)
+                    asked[name] = read_order(text, grammar.sortable, grammar.key)
                 except KeyError:
                     names = ", ".join(sorted(grammar.sortable))
                     reader.error(name, "value_error", f"Sort by each of these once, with - for descending: {names}")

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
 
 from fastapi_kit.crud._attributes import Attribute
 from fastapi_kit.crud._errors import ResourceError
+
+Parse = Callable[[str], Any]
 
 CountMode = Literal["none", "capped", "exact"]
 
@@ -61,7 +63,7 @@ class Filter:
     operator: str
     annotation: Any
     """The type of one value, for OpenAPI."""
-    parse: Callable[[str], Any]
+    parse: Parse
     """Reads one value from the query string; raises `pydantic.ValidationError`."""
 
     @property
@@ -91,20 +93,21 @@ class ListGrammar:
     max_limit: int
     count: CountMode
 
-    def order(self, text: str) -> tuple[Order, ...]:
-        """Read a `sort` parameter: names by comma, `-` for descending; the key is added as the last.
 
-        Raises:
-            KeyError: It names a column that cannot be sorted by, or one twice; the argument is the term.
-        """
-        terms: dict[str, Order] = {}
-        for term in text.split(",") if text else []:
-            name = term.removeprefix("-")
-            if name in terms or name not in self.sortable:
-                raise KeyError(term)
-            terms[name] = Order(self.sortable[name], term.startswith("-"))
-        terms.setdefault(self.key.name, Order(self.key, descending=False))
-        return tuple(terms.values())
+def read_order(text: str, sortable: Mapping[str, Attribute], key: Attribute) -> tuple[Order, ...]:
+    """Read a `sort` parameter: names by comma, `-` for descending; the key is added as the last, so the order is total.
+
+    Raises:
+        KeyError: It names a column that cannot be sorted by, or one twice; the argument is the term.
+    """
+    terms: dict[str, Order] = {}
+    for term in text.split(",") if text else []:
+        name = term.removeprefix("-")
+        if name in terms or name not in sortable:
+            raise KeyError(term)
+        terms[name] = Order(sortable[name], term.startswith("-"))
+    terms.setdefault(key.name, Order(key, descending=False))
+    return tuple(terms.values())
 
 
 def compile_query(query: Query, visible: Mapping[str, Attribute], key: Attribute) -> ListGrammar:
@@ -120,23 +123,20 @@ def compile_query(query: Query, visible: Mapping[str, Attribute], key: Attribute
         sortable = {name: attribute for name, attribute in visible.items() if attribute.kind.sortable}
     else:
         sortable = {name: _sortable(name, visible) for name in query.sort}
-    grammar = ListGrammar(
+    try:
+        # The server's own order may use any column, also those that clients may not choose.
+        default_order = read_order(query.default_sort, visible, key)
+    except KeyError as error:
+        raise ResourceError(f"default_sort: {error} is there twice, or none of {_list(visible)}") from None
+    return ListGrammar(
         filters=MappingProxyType(_filters(declared, visible)),
         sortable=MappingProxyType(sortable),
         key=key,
-        default_order=(),
+        default_order=default_order,
         limit=query.limit,
         max_limit=query.max_limit,
         count=query.count,
     )
-    try:
-        # The server's own order may use any column, also those that clients may not choose.
-        every = ListGrammar(**{**vars(grammar), "sortable": visible})
-        return ListGrammar(**{**vars(grammar), "default_order": every.order(query.default_sort)})
-    except KeyError as error:
-        raise ResourceError(
-            f"default_sort: {error} is no column, or there twice; columns are {_list(visible)}"
-        ) from None
 
 
 def _sortable(name: str, visible: Mapping[str, Attribute]) -> Attribute:
@@ -168,6 +168,13 @@ def _filters(declared: Mapping[str, Collection[str]], visible: Mapping[str, Attr
     return filters
 
 
+def text_parser(annotation: Any) -> Parse:
+    """Reads a value of the type `annotation` from text; raises `pydantic.ValidationError`."""
+    # The stubs know mappings of text alone, where text itself is taken as well.
+    parse: Any = TypeAdapter[Any](annotation).validator.validate_strings
+    return cast("Parse", parse)
+
+
 def _filter(attribute: Attribute, operator: str) -> Filter:
     annotation = bool if operator == "isnull" else attribute.kind.value
     return Filter(
@@ -175,7 +182,7 @@ def _filter(attribute: Attribute, operator: str) -> Filter:
         attribute=attribute,
         operator=operator,
         annotation=annotation,
-        parse=TypeAdapter[Any](annotation).validator.validate_strings,
+        parse=text_parser(annotation),
     )
 
 

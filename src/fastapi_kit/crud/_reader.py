@@ -1,19 +1,19 @@
 """Reading query strings strictly: nothing is guessed, ignored or taken twice, and all errors are told at once."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from fastapi_kit.crud._query import MOST_VALUES, Filter
+from fastapi_kit.crud._query import MOST_VALUES, Filter, Parse, text_parser
 from fastapi_kit.errors import FieldError, ValidationProblem
 
 _LONGEST_NAME = 64
 """Code points at most of a client's own name for a parameter that are shown back to it."""
 
-_whole_number = TypeAdapter(int).validator.validate_strings
+_whole_number = text_parser(int)
 
 
 class Reader:
@@ -64,7 +64,7 @@ class Reader:
         """Note that a parameter came twice that has one value."""
         self.error(name, "value_error", "This parameter may be given once")
 
-    def value(self, name: str, parse: Callable[[str], Any], text: str) -> Any:
+    def value(self, name: str, parse: Parse, text: str) -> Any:
         """One value; `None` after an error."""
         try:
             return parse(text)

@@ -1,9 +1,8 @@
 """`CRUDRouter`: an `APIRouter` whose routes are made from a SQLAlchemy model."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from fastapi import APIRouter
 from fastapi.params import Depends
@@ -32,12 +31,12 @@ class CRUDRouter(APIRouter):
         app.include_router(books)
 
     The app needs a `Database` in its lifespan. Answers: 200, 201 with `Location`, 204; 404 for a row that is not there,
-    409 with the names of the fields that violate a constraint, 413, 415, 422 for anything in a request that is unknown or
-    malformed, 503 while the database cannot be reached; each error a `Problem`.
+    409 with the names of the fields that violate a constraint, 413, 415, 422 for anything in a request that is unknown
+    or malformed, 503 while the database cannot be reached; each error a `Problem`.
 
     Schemas that are left out are derived from the columns: their types and bounds, nullable or not, with or without a
-    default. Columns marked `HIDDEN` are in none of them, those marked `READ_ONLY` and those that the database makes only
-    in `read`. Fields of a given schema are named like the model's attributes.
+    default. Columns marked `HIDDEN` are in none of them, those marked `READ_ONLY` and those that the database makes
+    only in `read`. Fields of a given schema are named like the model's attributes.
 
     Args:
         model: A class mapped to one table with a primary key of one column.
@@ -56,7 +55,7 @@ class CRUDRouter(APIRouter):
         ResourceError: The model, a schema or the query cannot be served; the message names the cure.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the README's signature: each argument is one independent choice
         self,
         model: type[DeclarativeBase],
         *,

@@ -1,8 +1,8 @@
 """SQL for a resource: built from its description alone, without a connection. Pure.
 
 Each statement is made once, with bind parameters for all values, and kept: SQLAlchemy then finds its compiled form by a
-key that it computes once, too. A list has one statement for each shape (filters in use and order); as clients choose the
-shape, only the most recent are kept.
+key that it computes once, too. A list has one statement for each shape (filters in use and order); as clients choose
+the shape, only the most recent are kept.
 """
 
 from collections.abc import Callable
@@ -63,8 +63,8 @@ class Statements:
         return sa.select(sa.func.count()).select_from(self._table).where(*self._conditions(shape))
 
     def _count_capped(self, shape: Shape) -> sa.Select[Any]:
-        matches = (
-            sa.select(sa.literal_column("1"))
+        matches: sa.Select[Any] = (
+            sa.select(sa.literal_column("1", sa.Integer()))
             .select_from(self._table)
             .where(*self._conditions(shape))
             .limit(sa.literal_column(str(COUNT_CAP + 1), sa.Integer()))

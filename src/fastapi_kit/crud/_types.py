@@ -1,7 +1,7 @@
 """What each column type is to a client: a Python type with the column's exact bounds, and the operators it understands.
 
-Bounds are those of the narrowest database, so that a value which one of them stores is stored by all: an `Integer` has 32
-bits everywhere, although SQLite would take 64.
+Bounds are those of the narrowest database, so that a value which one of them stores is stored by all: an `Integer` has
+32 bits everywhere, although SQLite would take 64.
 """
 
 import math
@@ -65,8 +65,8 @@ def kind_of(column: sa.Column[Any]) -> Kind:
     kind = _kind(column.type)
     if kind is None:
         raise ResourceError(
-            f"{column}: the type {column.type!r} has no JSON form of its own; mark the column with info=HIDDEN, or leave "
-            "it out of schemas that you give (create=, update=, read=)"
+            f"{column}: the type {column.type!r} has no JSON form of its own; mark the column with info=HIDDEN, or "
+            "leave it out of a schema that you give as read="
         )
     if column.nullable:
         return replace(kind, read=kind.read | None, nullable=True)

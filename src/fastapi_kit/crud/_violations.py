@@ -28,7 +28,11 @@ def missing_references(connection: sa.Connection, resource: Resource, values: Ma
     for reference in resource.table.foreign_key_constraints:
         pairs = [(element.column, values.get(element.parent.key)) for element in reference.elements]
         if all(value is not None for _, value in pairs):
-            found = sa.select(sa.literal_column("1")).where(*(column == value for column, value in pairs)).limit(1)
+            found: sa.Select[Any] = (
+                sa.select(sa.literal_column("1", sa.Integer()))
+                .where(*(column == value for column, value in pairs))
+                .limit(1)
+            )
             if connection.execute(found).first() is None:
                 missing |= {element.parent.name for element in reference.elements}
     return _named(missing, resource)
@@ -40,7 +44,8 @@ def _named(column_names: Iterable[str], resource: Resource) -> tuple[str, ...]:
 
 
 def _columns_of(constraint: str | None, table: sa.Table) -> Iterable[sa.Column[Any]]:
-    for candidate in (*table.constraints, *table.indexes):
+    candidates: list[sa.Constraint | sa.Index] = [*table.constraints, *table.indexes]
+    for candidate in candidates:
         columns = _columns(candidate, table)
         if constraint is not None and constraint in _names(candidate, [column.name for column in columns], table.name):
             return columns

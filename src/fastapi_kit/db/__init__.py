@@ -1,6 +1,7 @@
 """Database sessions for FastAPI: async engines, one transaction per request, and a base for models.
 
-- `Database`: one pool of connections; give its `lifespan` to the app. `Pool` says how large it is.
+- `Database`: one pool of connections; give its `lifespan` to the app. `Pool` says how large it is, `Connections` how
+  they are had.
 - `SessionDep`: the request's session, committed before the response starts. `get_session` (also `get_db`) is the
   dependency behind it, and what tests override.
 - `Base`, `UUIDKey`, `Timestamps`, `SoftDelete`, `Versioned`, `UTCDateTime`, `uuid7`: what models are made of.
@@ -9,7 +10,7 @@
 """
 
 from fastapi_kit.db._database import Database
-from fastapi_kit.db._engine import Pool
+from fastapi_kit.db._engine import Connections, Pool
 from fastapi_kit.db._guard import SessionScopeError
 from fastapi_kit.db._models import HIDDEN, READ_ONLY, Base, SoftDelete, Timestamps, UTCDateTime, UUIDKey, Versioned
 from fastapi_kit.db._problems import DATABASE_ERRORS, as_problem, conflict
@@ -30,6 +31,7 @@ __all__ = [
     "HIDDEN",
     "READ_ONLY",
     "Base",
+    "Connections",
     "Database",
     "DatabaseURLError",
     "NoDatabaseError",

@@ -1,6 +1,6 @@
 """`Database`: one pool of connections, handed out as sessions or for a single statement."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 
 from fastapi_kit.db._engine import Connections, IsolationLevel, Pool, create_engine, pooled
 from fastapi_kit.db._guard import check_session_scopes
-from fastapi_kit.db._savepoints import pinned
 from fastapi_kit.db._url import async_url
 
 T = TypeVar("T")
@@ -47,20 +46,21 @@ class Database:
         echo: bool = False,
     ) -> None:
         self.url = async_url(url)
-        self._pool_engine = create_engine(self.url, pool or Pool(), echo=echo)
-        self._connections: Connections = pooled(self._pool_engine, isolation_level)
+        self._resting = create_engine(self.url, pool or Pool(), echo=echo)
+        self.connections: Connections = pooled(self._resting, isolation_level)
+        """How connections are had; `fastapi_kit.testing` puts others in their place."""
 
     @property
     def engine(self) -> AsyncEngine:
-        """The SQLAlchemy engine, for transactions outside requests: `async with database.engine.begin() as connection`."""
-        return self._connections.engine
+        """The SQLAlchemy engine, for transactions of one's own: `async with database.engine.begin() as connection`."""
+        return self.connections.engine
 
     def session(self) -> AsyncSession:
         """A new session; `async with database.session() as session` closes it and rolls back what is not committed.
 
         In a request use `SessionDep` instead, which also commits.
         """
-        return self._connections.sessions()
+        return self.connections.sessions()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which executes exactly one statement, on a connection in AUTOCOMMIT.
@@ -68,11 +68,12 @@ class Database:
         The statement is its own transaction: it has taken effect when this returns, and nothing has when this raises.
         `work` runs in a greenlet and uses the synchronous API of the connection that it is given.
         """
-        return await greenlet_spawn(self._run, work)
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        with self._connections.single() as connection:
-            return work(connection)
+        def on_connection() -> T:
+            with self.connections.single() as connection:
+                return work(connection)
+
+        return await greenlet_spawn(on_connection)
 
     async def ping(self) -> None:
         """Make one round trip to the database; raises SQLAlchemy's error if it cannot be reached."""
@@ -80,10 +81,10 @@ class Database:
 
     async def dispose(self) -> None:
         """Close the pool's connections; the next use opens new ones."""
-        await self._pool_engine.dispose()
+        await self._resting.dispose()
 
     @asynccontextmanager
-    async def lifespan(self, app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+    async def lifespan(self, app: Starlette) -> AsyncGenerator[Mapping[str, Any]]:
         """The lifespan resource: puts this database into the requests' state as `database`, and closes it at the end.
 
         Raises:
@@ -94,20 +95,3 @@ class Database:
             yield {"database": self}
         finally:
             await self.dispose()
-
-    @asynccontextmanager
-    async def rolled_back(self) -> AsyncIterator[None]:
-        """Test mode: until the end, everything runs on one connection, in one transaction that is then rolled back.
-
-        Sessions and single statements each get a SAVEPOINT in place of their transaction, so a commit in the tested code
-        is real for everything that follows, and gone after the test. The connection serves one of them at a time: work
-        that needs two connections at once fails here with a pool time-out, as it could dead-lock in production.
-        Constraints that are checked at COMMIT (deferred ones) go unchecked, as no COMMIT is made.
-        """
-        in_use = self._connections
-        async with pinned(self._pool_engine) as connections:
-            self._connections = connections
-            try:
-                yield
-            finally:
-                self._connections = in_use

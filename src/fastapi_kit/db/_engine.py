@@ -2,8 +2,8 @@
 
 Theory of operation. One engine and one pool serve two ways of working. Connections rest in AUTOCOMMIT, so that a single
 statement is its own transaction and costs one round trip. A session asks for a real isolation level on the same
-connection, which is switched back when it returns to the pool. The mode at rest is the one that need not be switched to,
-so it is the one of single statements; a session's BEGIN and COMMIT cost far more than the switch.
+connection, which is switched back when it returns to the pool. The mode at rest is the one that need not be switched
+to, so it is the one of single statements; a session's BEGIN and COMMIT cost far more than the switch.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Pool:
     size: int = 10
     """Connections at most, in one process."""
     timeout: float = 5.0
-    """Seconds to wait for a free connection, and for a new one to open, before the work is given up with a 503."""
+    """Seconds to wait for a free connection, and for a new one to open, before a request is given up with a 503."""
     recycle: float = 1800.0
     """Seconds after which an idle connection is replaced."""
     pre_ping: bool = False
@@ -73,8 +73,8 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
 def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
     """Raise what goes wrong while connecting as the driver's own kind of error.
 
-    Some drivers let an `OSError`, a `TimeoutError` or an exception of theirs through, which SQLAlchemy then cannot wrap,
-    and which nobody could tell from the same error of the app's own code.
+    Some drivers let an `OSError`, a `TimeoutError` or an exception of theirs through, which SQLAlchemy cannot wrap, and
+    which nobody could tell from the same error of the app's own code.
     """
     driver: Any = dialect.loaded_dbapi
     try:
@@ -100,6 +100,8 @@ def _connect_arguments(url: URL, timeout: float) -> dict[str, Any]:
 class Connections:
     """The two ways of working with a database."""
 
+    resting: AsyncEngine
+    """The pool, of connections in AUTOCOMMIT."""
     engine: AsyncEngine
     """Transactions of several statements."""
     single: Callable[[], AbstractContextManager[Connection]]
@@ -118,7 +120,7 @@ def pooled(resting: AsyncEngine, isolation_level: IsolationLevel | None) -> Conn
     engine = resting.execution_options(isolation_level=level)
     if sqlite:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Connections(engine, single=resting.sync_engine.connect)
+    return Connections(resting, engine, single=resting.sync_engine.connect)
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -1,8 +1,8 @@
 """The start-up check that every route's session is committed before its response starts.
 
-A dependency with `yield` ends after the response unless it has `scope="function"`: its COMMIT would then fail after a 201
-was sent, and a dependency that outlives the session would use it closed. FastAPI itself refuses only the direct case, and
-only at the first request (https://github.com/fastapi/fastapi/issues/3620), so the whole tree is looked at here.
+A dependency with `yield` ends after the response unless it has `scope="function"`: its COMMIT would then fail after a
+201 was sent, and a dependency that outlives the session would use it closed. FastAPI itself refuses only the direct
+case, and only at the first request (https://github.com/fastapi/fastapi/issues/3620), so the whole tree is looked at.
 """
 
 import inspect
@@ -52,5 +52,6 @@ def _problems(dependant: Dependant, outliving: str | None) -> Iterator[str]:
 
 def _is_generator(dependant: Dependant) -> bool:
     call = inspect.unwrap(dependant.call) if dependant.call else None
-    call = call if inspect.isroutine(call) else getattr(call, "__call__", None)
+    if not inspect.isroutine(call):
+        call = type(call).__call__  # an instance that is called
     return inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call)

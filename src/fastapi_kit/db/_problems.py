@@ -1,5 +1,7 @@
 """What a client is told about an error of the database: a 409, a 422 or a 503, and never the database's own words."""
 
+from typing import Any
+
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -16,7 +18,7 @@ _DETAILS: dict[ViolationKind, str] = {
     "not_null": "A required value is missing.",
 }
 
-# Deadlock, serialization failure, lock not available, too many connections, shutting down, starting up, query cancelled.
+# Serialization failure, deadlock, lock not available, too many connections, shutting down, starting up, cancelled.
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03", "57014"})
 _RETRYABLE_NUMBERS = frozenset({1040, 1205, 1213, 2002, 2003, 2006, 2013})
 
@@ -56,7 +58,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_temporary(error: DBAPIError) -> bool:
-    arguments = getattr(error.orig, "args", ())
+    arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
     if arguments and isinstance(arguments[0], int):
         return arguments[0] in _RETRYABLE_NUMBERS
     state = _sqlstate(error)

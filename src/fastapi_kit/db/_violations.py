@@ -28,7 +28,7 @@ class Violation:
 def violation_of(error: DBAPIError) -> Violation | None:
     """Read the violated constraint from a driver's error; `None` if the error is no constraint violation."""
     original = error.orig
-    arguments = getattr(original, "args", ())
+    arguments: tuple[Any, ...] = getattr(original, "args", ())
     if len(arguments) > 1 and isinstance(arguments[0], int):
         return _mariadb(arguments[0], str(arguments[1]))
     state = getattr(original, "sqlstate", None)
