@@ -77,9 +77,9 @@ def read_model(model: type[DeclarativeBase]) -> Mapped:
         ResourceError: It cannot be served; the message names the cure.
     """
     mapper = cast("Mapper[Any]", sa.inspect(model))
-    if not isinstance(mapper.local_table, sa.Table) or mapper.inherits is not None:
+    if mapper.inherits is not None or not _is_table(mapper.local_table):
         raise ResourceError(f"{model.__name__} must be mapped to one table of its own")
-    table: sa.Table[Any] = mapper.local_table
+    table = cast("sa.Table", mapper.local_table)
     attributes: dict[str, Attribute] = {}
     for mapped in mapper.column_attrs:
         column = mapped.columns[0]
@@ -91,6 +91,10 @@ def read_model(model: type[DeclarativeBase]) -> Mapped:
             )
         attributes[mapped.key] = Attribute(mapped.key, column)
     return Mapped(model, table, _key(model, table, attributes), attributes)
+
+
+def _is_table(selectable: object) -> bool:
+    return isinstance(selectable, sa.Table)
 
 
 def _key(model: type[DeclarativeBase], table: sa.Table, attributes: Mapping[str, Attribute]) -> Attribute:

@@ -5,10 +5,11 @@ the same description by which requests are read.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from fastapi_kit._json_schema import inline
 from fastapi_kit.crud._query import MOST_VALUES, Filter, ListGrammar
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.errors import (
@@ -70,12 +71,12 @@ class Documentation:
         extra: dict[str, Any] = {}
         if of_row:
             key = self._resource.key
-            schema = inline_schema(TypeAdapter(key.kind.value))
+            schema = _schema(key.kind.value)
             extra["parameters"] = [{"name": key.name, "in": "path", "required": True, "schema": schema}]
         if operation == "list":
             extra["parameters"] = list(self._list_parameters())
         if operation in self._resource.inputs:
-            schema = inline_schema(TypeAdapter(self._resource.inputs[operation].model))
+            schema = _schema(self._resource.inputs[operation].model)
             kinds = ["application/json"]
             if operation == "update":
                 kinds.append("application/merge-patch+json")
@@ -104,7 +105,7 @@ def _query_parameter(name: str, schema: dict[str, Any], description: str) -> dic
 
 
 def _filter_schema(found: Filter) -> dict[str, Any]:
-    value = inline_schema(TypeAdapter(found.annotation))
+    value = _schema(found.annotation)
     return {"type": "array", "items": value, "maxItems": MOST_VALUES} if found.many else value
 
 
@@ -130,22 +131,5 @@ def _filter_description(found: Filter, grammar: ListGrammar) -> str:
     return f"`{name}` {_MEANINGS[found.operator]}{short}"
 
 
-def inline_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """A JSON schema with its definitions in place: in an OpenAPI document they could not be referred to."""
-    schema = adapter.json_schema()
-    definitions: dict[str, Any] = schema.pop("$defs", {})
-    resolved: dict[str, Any] = _resolve(schema, definitions)
-    return resolved
-
-
-def _resolve(node: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(node, list):
-        items: list[Any] = node
-        return [_resolve(item, definitions) for item in items]
-    if not isinstance(node, dict):
-        return node
-    members = cast("dict[str, Any]", node)
-    if "$ref" in members:
-        target = definitions[members["$ref"].rpartition("/")[2]]
-        return _resolve({**target, **{key: value for key, value in members.items() if key != "$ref"}}, definitions)
-    return {key: _resolve(value, definitions) for key, value in members.items()}
+def _schema(annotation: Any) -> dict[str, Any]:
+    return inline(TypeAdapter[Any](annotation).json_schema())

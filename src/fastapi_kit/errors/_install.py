@@ -1,0 +1,115 @@
+"""Putting an application's errors into one shape."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.responses import Response
+from starlette.websockets import WebSocketState
+
+from fastapi_kit._clock import SYSTEM_CLOCK, Clock
+from fastapi_kit.errors._answer import Answers, Render
+from fastapi_kit.errors._boundary import ErrorBoundaryMiddleware
+from fastapi_kit.errors._openapi import with_declared_errors
+
+_POLICY_VIOLATION = 1008
+_INTERNAL_ERROR = 1011
+_SERVER_ERRORS = 500
+
+
+def install(app: FastAPI, render: Render = "problem", max_errors: int = 20, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Answer every error of `app` in one shape, and say so in its OpenAPI document.
+
+    Covers problems, `HTTPException`s, failed validation, unknown paths (404) and methods (405, with all that are
+    allowed), body limits (413) and exceptions nobody handled (500, without a word of them, and raised again for the
+    server to log).
+
+    Middleware added before this call is inside the boundary: what it raises is answered and ends there. Middleware
+    added after is outside: the answers carry its headers, and what it raises itself is answered last, without those
+    headers, and logged. So add what may raise first, then call this, then add CORS and the request context.
+
+    A limit given as `FastAPI(max_body_size=...)` would answer outside all middleware, as plain text; it is moved
+    inside the boundary and holds for the routes and the middleware inside. Handlers that you add afterwards take
+    precedence. A mounted application has errors of its own: install there too.
+
+    Args:
+        app: The application, before it serves its first request.
+        render: `"problem"` for RFC 9457, `"legacy"` for `{"error", "detail", "timestamp"}`.
+        max_errors: How many errors of a failed validation are shown; the answer says how many there were.
+        clock: Gives the timestamp of legacy bodies.
+
+    Raises:
+        RuntimeError: The application has already started, or has its errors installed.
+        ValueError: An argument is out of range.
+    """
+    _check(app, render, max_errors)
+    answers = Answers(render, max_errors, clock)
+    on_http, on_websocket = _http_handler(answers), _websocket_handler(answers)
+    app.add_exception_handler(HTTPException, _either(on_http, on_websocket))
+    app.add_exception_handler(RequestValidationError, on_http)
+    app.add_exception_handler(WebSocketRequestValidationError, on_websocket)
+    app.add_exception_handler(Exception, on_http)  # the last resort, outside all middleware
+    _add_boundaries(app, render, max_errors, clock)
+    with_declared_errors(app, render)
+
+
+def _check(app: FastAPI, render: Render, max_errors: int) -> None:
+    if render not in {"problem", "legacy"}:
+        raise ValueError(f'render={render!r}: choose "problem" (RFC 9457) or "legacy" (error, detail, timestamp)')
+    if max_errors < 1:
+        raise ValueError(f"max_errors={max_errors}: show at least one error, so that a client finds what is wrong")
+    if app.middleware_stack is not None:
+        raise RuntimeError("install(app) came after the first request: call it where the application is made")
+    innermost: object = app.user_middleware[-1].cls if app.user_middleware else None
+    if innermost is ErrorBoundaryMiddleware:
+        raise RuntimeError("install(app) was called before: call it once per application")
+
+
+def _add_boundaries(app: FastAPI, render: Render, max_errors: int, clock: Clock) -> None:
+    options: dict[str, Any] = {"render": render, "max_errors": max_errors, "clock": clock}
+    limit, app.max_body_size = app.max_body_size, None
+    if limit is not None:
+        app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limit)
+    if app.user_middleware:
+        app.add_middleware(ErrorBoundaryMiddleware, **options)  # around those that are there already
+    app.user_middleware.append(Middleware(ErrorBoundaryMiddleware, **options))  # inside all, now and later
+
+
+_HttpHandler = Callable[[Request, Exception], Awaitable[Response]]
+_WebSocketHandler = Callable[[WebSocket, Exception], Awaitable[None]]
+
+
+def _http_handler(answers: Answers) -> _HttpHandler:
+    async def answer(request: Request, exc: Exception) -> Response:
+        return answers.response(exc, request.scope)
+
+    return answer
+
+
+def _websocket_handler(answers: Answers) -> _WebSocketHandler:
+    async def refuse(websocket: WebSocket, exc: Exception) -> None:
+        """Before the handshake as HTTP, where the server can; after it by a close code (RFC 6455, 7.4.1)."""
+        response = answers.response(exc, websocket.scope)
+        unanswered = websocket.application_state is WebSocketState.CONNECTING
+        if unanswered and "websocket.http.response" in websocket.scope.get("extensions", {}):
+            await websocket.send_denial_response(response)
+        elif websocket.application_state is not WebSocketState.DISCONNECTED:
+            await websocket.close(_INTERNAL_ERROR if response.status_code >= _SERVER_ERRORS else _POLICY_VIOLATION)
+
+    return refuse
+
+
+def _either(on_http: _HttpHandler, on_websocket: _WebSocketHandler) -> Any:
+    """A handler for exceptions that both kinds of connections raise: Starlette gives it the connection it has."""
+
+    async def answer(connection: Request | WebSocket, exc: Exception) -> Response | None:
+        if isinstance(connection, WebSocket):
+            await on_websocket(connection, exc)
+            return None
+        return await on_http(connection, exc)
+
+    return answer
