@@ -129,15 +129,15 @@ def declare_errors(document: dict[str, Any], render: Render = "problem") -> dict
     `app.openapi` makes; call it yourself only from an `app.openapi` that you replace after `install`.
     """
     components: dict[str, Any] = {}
-    inline = {model.__name__: inline(model.model_json_schema()) for model in (ProblemDetail, ValidationProblemDetail)}
+    in_place = {model.__name__: inline(model.model_json_schema()) for model in (ProblemDetail, ValidationProblemDetail)}
     for response in _responses(document):
         content = response.get("content", {})
         if content.get(JSON, {}).get("schema") == _FASTAPI_SCHEMA:
             del content[JSON]
-            content[PROBLEM_JSON] = {"schema": inline["ValidationProblemDetail"]}
+            content[PROBLEM_JSON] = {"schema": in_place["ValidationProblemDetail"]}
             response["description"] = reason_phrase(_VALIDATION_STATUS)
         media = content.get(PROBLEM_JSON, {})
-        name = next((name for name, schema in inline.items() if media.get("schema") == schema), None)
+        name = next((name for name, schema in in_place.items() if media.get("schema") == schema), None)
         if name is not None and render == "legacy":
             del content[PROBLEM_JSON]
             content[JSON] = {"schema": _component(LegacyError, components)}
