@@ -18,6 +18,8 @@ from tests.dev.checkout import Checkout, script
 
 SERVER = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+signal.alarm(30)
 try:
     print("up", flush=True)
     signal.pause()
