@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 from pydantic_settings import SettingsConfigDict
 
 from fastapi_kit.settings import Settings
@@ -27,7 +27,7 @@ class AtlasSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="ATLAS_", env_nested_delimiter="__")
 
     mail: Mail = Mail()
-    sender: str = Field(default="", validation_alias=AliasChoices("MAIL_SENDER", "MAIL_FROM"))
+    sender: str = Field(default="", validation_alias=AliasChoices("MAIL_SENDER", AliasPath("MAIL_FROM", 0)))
 
 
 def edits(word: str) -> set[str]:

@@ -43,6 +43,8 @@ def test_items_of_a_comma_list_have_a_type() -> None:
         ("postgresql://u:hun?ter2@db/app", "postgresql://***"),
         ("postgresql://u:hun/ter2@db/app", "postgresql://***@db/app"),
         ("postgresql://db/app?user=me@x&password=hunter2", "postgresql://***"),
+        ("postgresql://u:p@[::1]:5432,b.example:5433/app", "postgresql://***@[::1]:5432,b.example:5433/app"),
+        ("postgresql://user:hunter2", "postgresql://***"),
         ("hunter2", "***"),
     ],
 )

@@ -83,7 +83,8 @@ def _names(settings: type[BaseSettings], field_name: str, field: FieldInfo) -> I
             yield str(alias.path[0])
         elif alias is not None:
             yield alias
-    if aliases is None or settings.model_config.get("populate_by_name"):
+    config = settings.model_config
+    if aliases is None or config.get("populate_by_name") or config.get("validate_by_name"):
         yield prefix + field_name
 
 

@@ -1,7 +1,7 @@
 """The settings of a service, read from its environment."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -79,6 +79,15 @@ class Settings(pydantic_settings.BaseSettings):
                 problems = list(self.problems())
         if problems:  # raised out here, so that no error that knows the values is its context
             raise InvalidSettingsError(problems)
+
+    if not TYPE_CHECKING:  # type checkers know that instances are frozen
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            # pydantic's own refusal shows the value that it refuses
+            if name in type(self).model_fields:
+                message = f"{name}: settings are frozen; make others with model_copy(update=...)."
+                raise TypeError(message)
+            super().__setattr__(name, value)
 
     def problems(self) -> Iterator[SettingsProblem]:
         """What makes these settings unfit for production: missing, short or well-known secrets, debugging and the like.

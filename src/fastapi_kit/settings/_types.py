@@ -9,7 +9,8 @@ from pydantic_settings import NoDecode
 
 Item = TypeVar("Item")
 
-_PLACE = re.compile(r"[\w.\-,\[\]:]*(/[\w.\-/]*)?")
+_HOST = r"([\w.\-]*|\[[0-9a-fA-F:.]*\])(:\d+)?"
+_PLACE = re.compile(rf"{_HOST}(,{_HOST})*(/[\w.\-/]*)?")
 
 
 def _split(value: Any) -> Any:
@@ -29,7 +30,7 @@ class SecretURL(Secret[str]):
 
     `get_secret_value()` gives the URL itself. `repr`, `str` and JSON show where it leads
     (`postgresql://***@host/db`), never the user info, the query or the fragment, and only the scheme where it cannot be
-    told for sure what is what.
+    told for sure what is what. The path is shown: it is no place for a secret.
     """
 
     def _display(self) -> str:
