@@ -76,6 +76,19 @@ class Stay(Schema):
             raise ValueError("full board")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, value: Any) -> Any:
+        """Older clients write `number` for `room`."""
+        return {("room" if name == "number" else name): sent for name, sent in value.items()}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def quiet(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+        """One of two that run around the model, this one with all arguments that there are."""
+        assert info.mode in {"python", "json"}
+        return handler(value)
+
     @model_validator(mode="wrap")
     @classmethod
     def suite(cls, value: Any, handler: Any) -> Any:
@@ -170,6 +183,11 @@ def test_null_stays_null_and_absent_stays_absent() -> None:
     """A nullable field that was sent as null is null in the patch; a default is never filled in."""
     assert StayPartial.model_validate_json('{"free_nights": null}').model_dump() == {"free_nights": None}
     assert StayPartial.model_validate({}).model_dump_json() == "{}"
+
+
+def test_payloads_are_prepared_as_for_the_model() -> None:
+    """A `before` validator of the model sees the payload, whatever part it is."""
+    assert StayPartial.model_validate({"number": "7"}).model_dump() == {"room": "7"}
 
 
 def test_reading_what_was_not_sent_says_so() -> None:
