@@ -1,9 +1,60 @@
 """Fixtures that every test may use."""
 
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
 import pytest
+from sqlalchemy import URL, make_url
+
+from fastapi_kit.db import Database
+from tests.databases import emptied, own_database
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, the loop that FastAPI apps run on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[URL]:
+    """A PostgreSQL database for this run."""
+    with own_database("postgres") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[URL]:
+    """A MariaDB database for this run."""
+    with own_database("mariadb") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """A database on each backend that is supported in full."""
+    if request.param == "sqlite":
+        return make_url(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    url: URL = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: URL) -> AsyncGenerator[Database]:
+    """An empty database on each backend that is supported in full."""
+    async with emptied(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def postgres(postgres_url: URL) -> AsyncGenerator[Database]:
+    """An empty PostgreSQL database."""
+    async with emptied(postgres_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def mariadb(mariadb_url: URL) -> AsyncGenerator[Database]:
+    """An empty MariaDB database."""
+    async with emptied(mariadb_url) as database:
+        yield database

@@ -15,6 +15,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from fastapi_kit.db._url import extra_for, is_memory
 
@@ -67,6 +68,7 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
     event.listen(engine.sync_engine, "do_connect", _connect)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        event.listen(engine.sync_engine, "reset", _roll_back_sqlite)
     return engine
 
 
@@ -129,6 +131,16 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _roll_back_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState) -> None:
+    """Let no connection return to the pool inside a transaction.
+
+    After a COMMIT that failed (a deferred constraint) SQLite's transaction goes on, which SQLAlchemy takes to be over.
+    """
+    driver: Any = record.driver_connection
+    if state.asyncio_safe and driver is not None and driver.in_transaction:
+        connection.rollback()
 
 
 def _begin_sqlite(connection: Connection) -> None:
