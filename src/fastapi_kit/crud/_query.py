@@ -118,7 +118,7 @@ def compile_query(query: Query, visible: Mapping[str, Attribute], key: Attribute
     """
     declared = query.filter
     if declared is None:
-        declared = {name: attribute.kind.operators for name, attribute in visible.items()}
+        declared = {name: column.kind.operators for name, column in visible.items() if column.kind.operators}
     if query.sort is None:
         sortable = {name: attribute for name, attribute in visible.items() if attribute.kind.sortable}
     else:
