@@ -1,7 +1,7 @@
 """Databases for tests: one of its own for each backend and run, emptied before each test."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from tests.services import require
 
 
 @contextmanager
-def own_database(service: str) -> Iterator[URL]:
+def own_database(service: str) -> Generator[URL]:
     """A new database on the server of `service`, dropped at the end."""
     server = make_url(require(service))
     name = f"fastapi_kit_{uuid4().hex[:12]}"

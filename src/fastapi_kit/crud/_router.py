@@ -49,7 +49,7 @@ class CRUDRouter(APIRouter):
         routes: The operations to serve.
         dependencies: `Depends(...)` by operation; those of `"*"` come first, on every operation.
         query: What lists may be filtered and sorted by, and how long pages are.
-        max_body_size: Bytes of a request body at most.
+        max_body_size: Bytes of a request body at most; `None` leaves it to the routers and the app above.
 
     Raises:
         ResourceError: The model, a schema or the query cannot be served; the message names the cure.
@@ -68,7 +68,7 @@ class CRUDRouter(APIRouter):
         routes: Collection[OperationName] = OPERATIONS,
         dependencies: Mapping[OperationName | Literal["*"], Sequence[Depends]] | None = None,
         query: Query | None = None,
-        max_body_size: int = MAX_BODY_SIZE,
+        max_body_size: int | None = MAX_BODY_SIZE,
     ) -> None:
         dependencies = dependencies or {}
         _check_names({*routes, *dependencies} - {"*"})

@@ -46,8 +46,7 @@ class Database:
         echo: bool = False,
     ) -> None:
         self.url = async_url(url)
-        self._resting = create_engine(self.url, pool or Pool(), echo=echo)
-        self.connections: Connections = pooled(self._resting, isolation_level)
+        self.connections: Connections = pooled(create_engine(self.url, pool or Pool(), echo=echo), isolation_level)
         """How connections are had; `fastapi_kit.testing` puts others in their place."""
 
     @property
@@ -81,7 +80,7 @@ class Database:
 
     async def dispose(self) -> None:
         """Close the pool's connections; the next use opens new ones."""
-        await self._resting.dispose()
+        await self.connections.resting.dispose()
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncGenerator[Mapping[str, Any]]:

@@ -2,12 +2,13 @@
 
 Theory of operation. The test's connection stays in the driver's AUTOCOMMIT mode and is put into a transaction by a
 plain BEGIN, of which driver and SQLAlchemy know nothing. A second engine has a pool of just this connection; whenever
-SQLAlchemy begins, commits or rolls back on it, a SAVEPOINT is set, released or rolled back to. The pool of one is the
-lock: two pieces of work never interleave their savepoints.
+SQLAlchemy begins, commits or rolls back on it, a SAVEPOINT is set, released or rolled back to, and what SQLAlchemy then
+tells the driver goes nowhere. The pool of one is the lock: two pieces of work never interleave their savepoints.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -37,9 +38,7 @@ async def rolled_back(database: Database) -> AsyncGenerator[None]:
         raw = await connection.get_raw_connection()
         engine = create_async_engine(
             replaced.resting.url,
-            creator=lambda: raw.dbapi_connection,
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
+            creator=lambda: _Held(raw.dbapi_connection),
             poolclass=AsyncAdaptedQueuePool,
             pool_size=1,
             max_overflow=0,
@@ -54,6 +53,24 @@ async def rolled_back(database: Database) -> AsyncGenerator[None]:
         finally:
             database.connections = replaced
             await connection.exec_driver_sql("ROLLBACK")
+
+
+class _Held:
+    """A driver's connection that neither commits nor rolls back nor closes, as that is not for its users to do."""
+
+    def __init__(self, connection: Any) -> None:
+        object.__setattr__(self, "_held", connection)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_held"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(object.__getattribute__(self, "_held"), name, value)
+
+    def commit(self) -> None:
+        """Leave the outer transaction open."""
+
+    rollback = close = terminate = commit
 
 
 def _begin(connection: Connection) -> None:
