@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.crud import _route as route_module
-from fastapi_kit.db import Database, SessionDep, get_session
+from fastapi_kit.db import Database, get_session
 from fastapi_kit.errors import install
 from fastapi_kit.lifespan import compose
 from fastapi_kit.testing import client
@@ -201,9 +201,9 @@ async def test_a_route_without_dependencies_is_direct(database: Database, monkey
     """FastAPI's solver is passed by where there is nothing to solve, and only there."""
     solved: list[str] = []
 
-    async def spy(self: Any, request: Request, session: SessionDep) -> Any:
+    async def spy(self: Any, request: Request) -> Any:
         solved.append(request.url.path)
-        return await self.operation(request, session)
+        return await self.operation(request, None)
 
     monkeypatch.setattr(route_module.Endpoint, "__call__", spy)
     app, router = make_app(database), CRUDRouter(Item, prefix="/items")
@@ -241,6 +241,20 @@ async def test_an_overridden_guard_lets_in(database: Database) -> None:
     app.dependency_overrides[guard] = lambda: None
     async with client(app) as api:
         assert (await api.get(path)).status_code == 200
+
+
+async def test_an_overridden_session_does_not_open_the_door(database: Database) -> None:
+    """Where the session is replaced, dependencies hold as before, and their parameters are known."""
+    app, path = on_include(database)
+
+    async def mine() -> AsyncGenerator[AsyncSession]:
+        async with database.session() as session:
+            yield session
+
+    app.dependency_overrides[get_session] = mine
+    async with client(app) as api:
+        assert (await api.get(path)).status_code == 401
+        assert (await api.get(path, headers={"token": "secret"})).json()["total"] == 1
 
 
 @pytest.mark.parametrize("where", ["router", "include", "parent"])

@@ -32,7 +32,7 @@ class Executor:
     Args:
         resource: Whose constraints may be violated.
         request: The request; its app's state holds the database.
-        session: The session that the request's dependencies gave, or `None` if it has no dependencies.
+        session: The session that the request's dependencies opened, or that an override gave; `None` if there is none.
     """
 
     def __init__(self, resource: Resource, request: Request, session: AsyncSession | None) -> None:

@@ -7,7 +7,8 @@ calls the operation directly. Whether it has none depends on the app, its router
 and a mistake would skip an authentication: it is therefore not deduced but looked up, in the app, on the inclusion's
 first request. `iter_route_contexts` tells the dependencies of each inclusion, and calling an inclusion's ASGI app tells
 which one it is. An inclusion that is not found there (a router under a bare mount) is never direct; one that comes late
-looks itself up when its first request comes; `dependency_overrides` are looked at on each request.
+looks itself up when its first request comes; `dependency_overrides` are looked at on each request. The session is no
+dependency of a route, as opening one that nobody uses costs as much again; only an app that overrides it has it solved.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,9 +21,10 @@ from fastapi.routing import APIRoute, RouteContext
 from pydantic import BaseModel
 from starlette.types import Message, Scope
 
+from fastapi_kit._asgi import SESSION
 from fastapi_kit._routes import walk
 from fastapi_kit.crud._operations import FOREIGN_PARAMETERS, Operation
-from fastapi_kit.db import SessionDep
+from fastapi_kit.db import SessionDep, get_session
 
 _ROLL_CALL = "fastapi_kit.crud.roll_call"
 """Scope key of a list into which the inclusion that is called puts itself."""
@@ -31,13 +33,17 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Endpoint:
-    """An operation as an endpoint whose session is a dependency, which can be overridden like any other."""
+    """An operation as an endpoint; it works in the session of the request's dependencies, if they opened one."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
 
-    async def __call__(self, request: Request, session: SessionDep) -> Response:
+    async def __call__(self, request: Request) -> Response:
         """Answer the request."""
+        return await self.operation(request, request.scope.get(SESSION))
+
+    async def in_session(self, request: Request, session: SessionDep) -> Response:
+        """Answer the request in a session that was put in place of the kit's."""
         return await self.operation(request, session)
 
 
@@ -47,7 +53,7 @@ class CRUDRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """The handler of one inclusion of this route."""
         assert isinstance(self.endpoint, Endpoint)  # noqa: S101 - only CRUDRouter makes these routes
-        return _Inclusion(self, self.endpoint.operation, super().get_route_handler()).handle
+        return _Inclusion(self, self.endpoint, super().get_route_handler()).handle
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,16 @@ class _Standing:
     """It has no dependencies, its own or inherited."""
     parameters: frozenset[str]
     """Names of the query parameters that its dependencies take."""
+    in_session: Handler | None
+    """The same inclusion with the session as a dependency, for apps that override it."""
 
 
 class _Inclusion:
     """One inclusion of a route in an app."""
 
-    def __init__(self, route: CRUDRoute, operation: Operation, solved: Handler) -> None:
+    def __init__(self, route: CRUDRoute, endpoint: Endpoint, solved: Handler) -> None:
         self._route = route
-        self._operation = operation
+        self._endpoint = endpoint
         self._solved = solved
         self._standing: _Standing | None = None
 
@@ -77,17 +85,31 @@ class _Inclusion:
         standing = self._standing
         if standing is None:
             standing = self._standing = await self._look_up(scope.get("app"))
-        if standing.direct and not scope["app"].dependency_overrides:
-            return await self._operation(request, None)
+        overrides = scope["app"].dependency_overrides if standing.in_session else ()
+        if standing.direct and not overrides:
+            return await self._endpoint.operation(request, None)
         scope[FOREIGN_PARAMETERS] = standing.parameters
+        if standing.in_session and get_session in overrides:
+            return await standing.in_session(request)
         return await self._solved(request)
 
     async def _look_up(self, app: object) -> _Standing:
         if isinstance(app, FastAPI):
             for context in walk(app.routes):
                 if context.original_route is self._route and await self._is_of(context):
-                    return _Standing(not context.dependencies, frozenset(_query_parameters(context.dependant)))
-        return _Standing(direct=False, parameters=frozenset(_query_parameters(self._route.dependant)))
+                    return self._stand(context)
+        parameters = frozenset(_query_parameters(self._route.dependant))
+        return _Standing(direct=False, parameters=parameters, in_session=None)
+
+    def _stand(self, context: RouteContext) -> _Standing:
+        twin = APIRoute(
+            str(context.path),
+            self._endpoint.in_session,
+            dependencies=context.dependencies,
+            dependency_overrides_provider=context.dependency_overrides_provider,
+        )
+        parameters = frozenset(_query_parameters(context.dependant))
+        return _Standing(not context.dependencies, parameters, twin.get_route_handler())
 
     async def _is_of(self, context: RouteContext) -> bool:
         present: list[_Inclusion] = []

@@ -21,10 +21,10 @@ class PaginationParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    page: int = Field(1, ge=1, le=MAX_PAGE, description="Page number, from 1")
-    limit: int = Field(20, ge=1, le=100, description="Items per page")
-    sort_by: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="Field to sort by")
-    order: Literal["asc", "desc"] = Field("desc", description="Sort order")
+    page: int = Field(default=1, ge=1, le=MAX_PAGE, description="Page number, from 1")
+    limit: int = Field(default=20, ge=1, le=100, description="Items per page")
+    sort_by: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="Field to sort by")
+    order: Literal["asc", "desc"] = Field(default="desc", description="Sort order")
 
     @property
     def offset(self) -> int:
@@ -41,8 +41,9 @@ class Page(BaseModel, Generic[T]):
 
     items: list[T]
     total: int | None = Field(
-        None, ge=0, description="How many items there are on all pages; null if they were not counted"
+        default=None, ge=0, description="How many items there are on all pages; null if they were not counted"
     )
     total_relation: TotalRelation = Field(
-        "eq", description="`eq`: there are exactly `total` items. `gte`: counting ended there, and there are more."
+        default="eq",
+        description="`eq`: there are exactly `total` items. `gte`: counting ended there, and there are more.",
     )

@@ -1,0 +1,64 @@
+"""What type checkers know of the public names; each statement is checked by mypy and pyright, and runs."""
+
+from datetime import datetime
+from typing import assert_type
+from uuid import UUID
+
+import httpx2
+from fastapi import FastAPI
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Mapped
+
+from fastapi_kit.crud import CRUDRouter
+from fastapi_kit.db import Base, Database, SessionDep, Timestamps, UUIDKey, uuid7
+from fastapi_kit.pagination import Page
+from fastapi_kit.schemas import Schema, partial
+from fastapi_kit.settings import Settings
+from fastapi_kit.testing import FrozenClock, client, rolled_back
+
+
+class City(UUIDKey, Timestamps, Base):
+    """A model with mixins."""
+
+    __tablename__ = "typed_city"
+    name: Mapped[str]
+
+
+class CityPatch(Schema):
+    """A schema."""
+
+    name: str
+
+
+def of_models(city: City) -> None:
+    """Mixins give typed columns."""
+    assert_type(city.id, UUID)
+    assert_type(city.created_at, datetime)
+
+
+async def of_sessions(session: SessionDep, database: Database) -> None:
+    """The dependency is a session; a unit of work keeps its type."""
+    assert_type(session, AsyncSession)
+    assert_type(database.engine, AsyncEngine)
+    assert_type(await database.run(_count), int)
+
+
+def _count(connection: Connection) -> int:
+    return len(connection.exec_driver_sql("SELECT 1").all())
+
+
+def test_constructors() -> None:
+    """What is made has the type that its name says."""
+    assert_type(uuid7(), UUID)
+    assert_type(partial(CityPatch), type[CityPatch])
+    assert_type(Page[int](items=[1]).items, list[int])
+    assert_type(FrozenClock().now(), datetime)
+    assert_type(Settings(port=1).port, int)
+    assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter)
+
+
+async def of_the_client(database: Database) -> None:
+    """A test's client is httpx2's."""
+    async with rolled_back(database), client(FastAPI()) as api:
+        assert_type(api, httpx2.AsyncClient)
