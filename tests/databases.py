@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from fastapi_kit.db import Database
+from fastapi_kit.db import Database, Pool
 from tests.services import require
 
 
@@ -32,7 +32,7 @@ async def emptied(url: URL) -> AsyncGenerator[Database]:
         await _execute(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     elif url.get_backend_name() == "mysql":
         await _execute(url, f"DROP DATABASE {url.database}", f"CREATE DATABASE {url.database}")
-    database = Database(url)
+    database = Database(url, pool=Pool(timeout=30))  # patient, as machines that run tests are busy
     try:
         yield database
     finally:

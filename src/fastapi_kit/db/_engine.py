@@ -32,7 +32,8 @@ class Pool:
     size: int = 10
     """Connections at most, in one process."""
     timeout: float = 5.0
-    """Seconds to wait for a free connection, and for a new one to open, before a request is given up with a 503."""
+    """Seconds to wait for a free connection, for a new one to open, or for SQLite's other writer, before the work is
+    given up, a request with a 503."""
     recycle: float = 1800.0
     """Seconds after which an idle connection is replaced."""
     pre_ping: bool = False
@@ -67,7 +68,7 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
         ) from error
     event.listen(engine.sync_engine, "do_connect", _connect)
     if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite(pool.timeout))
         event.listen(engine.sync_engine, "reset", _roll_back_sqlite)
     return engine
 
@@ -125,12 +126,18 @@ def pooled(resting: AsyncEngine, isolation_level: IsolationLevel | None) -> Conn
     return Connections(resting, engine, single=resting.sync_engine.connect)
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
+def _set_up_sqlite(timeout: float) -> Callable[[DBAPIConnection, object], None]:
     """Foreign keys hold, readers and one writer work side by side, and a second writer waits instead of failing."""
-    cursor = connection.cursor()
-    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    milliseconds = round(timeout * 1000)
+    pragmas = ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {milliseconds}")
+
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return set_up
 
 
 def _roll_back_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState) -> None:

@@ -1,0 +1,10 @@
+"""Side-by-side measurements of the kit against what people would use instead.
+
+`python -m benchmarks NAME [--quick] [--json]` runs one; its parts are:
+
+- `_driver`: calls an ASGI app in this process, its lifespan running, with no network and no client library.
+- `_measure`: times contenders in interleaved rounds and takes medians of per-round ratios.
+- `_report`: turns them into rows (DESIGN.md §7), judged against a goal where there is one, as JSON or a table.
+- `_databases`: a fresh SQLite file and a fresh PostgreSQL database for one run.
+- `crud`: `CRUDRouter` against a hand-written router and fastcrud.
+"""

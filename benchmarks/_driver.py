@@ -1,0 +1,124 @@
+"""Calling an ASGI app in this process: what a server would hand it, and nothing else on the clock.
+
+An HTTP client costs several times what the app does, so none is used. A `Call` is prepared before the clock starts;
+`InProcess.send` copies its scope (frameworks write into it), feeds the body and collects the answer.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp, Message, Scope
+
+_HEADERS = ((b"host", b"bench.test"), (b"user-agent", b"bench/1"), (b"accept", b"*/*"))
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back: the status and the whole body."""
+
+    status: int = 0
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, ready to be sent any number of times.
+
+    Args:
+        method: The HTTP method.
+        target: Path and query string, percent-encoded.
+        body: The body; one that is not empty is sent as JSON.
+    """
+
+    method: str
+    target: str
+    body: bytes = b""
+    scope: Scope = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        path, _, query = self.target.partition("?")
+        headers = list(_HEADERS)
+        if self.body:
+            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body))]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 50000),
+            "scheme": "http",
+            "root_path": "",
+            "method": self.method,
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": headers,
+        }
+        object.__setattr__(self, "scope", scope)
+
+
+class InProcess:
+    """A running app that answers calls; made by `running`."""
+
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
+        self._app = app
+        self._state = state
+
+    async def send(self, call: Call) -> Answer:
+        """Send `call` and wait for the whole answer; what the app raises is raised here."""
+        answer = Answer()
+        request: Message = {"type": "http.request", "body": call.body, "more_body": False}
+        unread = [{"type": "http.disconnect"}, request]
+
+        async def receive() -> Message:
+            return unread.pop() if len(unread) > 1 else unread[0]
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+            elif message["type"] == "http.response.body":
+                answer.body += message.get("body", b"")
+
+        await self._app({**call.scope, "state": self._state.copy()}, receive, send)
+        return answer
+
+
+@asynccontextmanager
+async def running(app: ASGIApp) -> AsyncGenerator[InProcess]:
+    """Run the lifespan of `app` around the block, as a server does.
+
+    Raises:
+        RuntimeError: The app said that its start-up failed.
+    """
+    to_app: asyncio.Queue[Message] = asyncio.Queue()
+    from_app: asyncio.Queue[Message] = asyncio.Queue()
+    state: dict[str, Any] = {}
+    scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+
+    async def lifespan() -> None:
+        try:
+            await app(scope, to_app.get, from_app.put)
+        except Exception as error:  # noqa: BLE001  (an app without lifespan may raise anything; one that fails has said so)
+            await from_app.put({"type": "lifespan.startup.failed", "message": repr(error)})
+
+    task = asyncio.create_task(lifespan())
+    try:
+        await _exchange("startup", to_app, from_app)
+        try:
+            yield InProcess(app, state)
+        finally:
+            await _exchange("shutdown", to_app, from_app)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _exchange(phase: str, to_app: asyncio.Queue[Message], from_app: asyncio.Queue[Message]) -> None:
+    await to_app.put({"type": f"lifespan.{phase}"})
+    answer = await from_app.get()
+    if answer["type"] != f"lifespan.{phase}.complete":
+        raise RuntimeError(f"{phase} failed: {answer.get('message')}")

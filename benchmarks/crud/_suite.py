@@ -1,0 +1,151 @@
+"""Each operation on each database: first that all contestants do the same, then what it costs them."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from benchmarks._databases import Place, UnreachableError, postgres, sqlite
+from benchmarks._driver import InProcess, running
+from benchmarks._measure import Pace, frozen_heap, interleave
+from benchmarks._report import QUICK_ALLOWANCE, Goal, Row, compare
+from examples.atlas.data import CITIES_15000, Dataset
+
+from ._contestant import Contestant, ListQuery
+from ._entrant import Entrant
+from ._operations import Create, Delete, Get, Operation, Page, Patch
+from ._rows import Cities, fill
+
+OPERATIONS: tuple[Operation, ...] = (
+    Get(),
+    Page("list20", ListQuery(limit=20)),
+    Page("list100", ListQuery(limit=100)),
+    Page("filtered", ListQuery(limit=20, filtered=True)),
+    Create(),
+    Patch(),
+    Delete(),
+)
+CPU_GOALS = {("postgres", "handwritten"): 0.60}
+"""What the ratio of CPU times has to reach, by database and peer; the same for all operations."""
+
+Say = Callable[[str], None]
+"""Tells a person how it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How thoroughly to measure, and by what factor a goal may then be missed."""
+
+    pace: Pace
+    allowance: float = 1.0
+
+
+QUICK = Mode(Pace(rounds=24, calls=24, seconds=2.5), QUICK_ALLOWANCE)
+FULL = Mode(Pace(rounds=90, calls=40, seconds=60))
+
+
+Running = tuple[Contestant, InProcess]
+Key = tuple[str, Operation]
+"""A contestant's name and the form of the operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """One operation: every peer's entrant, and ours in the same form (a peer may do more than was asked)."""
+
+    name: str
+    entrants: dict[Key, Entrant]
+    pairs: dict[str, tuple[Key, Key]]
+    """By peer: ours and the peer's."""
+
+    async def check(self) -> None:
+        """Raise unless all do the same; they are warm after this."""
+        outcomes = [(key, await entrant.outcome()) for key, entrant in self.entrants.items()]
+        _, expected = outcomes[0]
+        for key, outcome in outcomes:
+            if outcome != expected:
+                raise AssertionError(f"{self.name}: {key} does {outcome}, {outcomes[0][0]} does {expected}")
+
+    async def measure(self, place: Place, mode: Mode) -> list[Row]:
+        """Time all of them, and compare ours with each peer."""
+        with frozen_heap():
+            samples = await interleave(self.entrants, mode.pace)
+        rows: list[Row] = []
+        for peer, (mine, theirs) in self.pairs.items():
+            wanted = CPU_GOALS.get((place.name, peer))
+            goal = None if wanted is None else Goal(wanted, mode.allowance)
+            rows += compare(self.name, samples[mine], peer, samples[theirs], goal)
+        return rows
+
+    async def statements(self) -> str:
+        """Statements per request, as a line to show."""
+        counts = {key: await entrant.statements() for key, entrant in self.entrants.items()}
+        return f"{self.name}: " + ", ".join(
+            f"ours {counts[mine]} and {peer} {counts[theirs]}" for peer, (mine, theirs) in self.pairs.items()
+        )
+
+
+def contest(place: Place, operation: Operation, cities: Cities, mine: Running, peers: Sequence[Running]) -> Contest:
+    """Set ours against each of `peers`."""
+    entrants: dict[Key, Entrant] = {}
+    pairs: dict[str, tuple[Key, Key]] = {}
+    for peer in peers:
+        form = operation.against(peer[0])
+        keys = (mine[0].name, form), (peer[0].name, form)
+        entrants.update({key: Entrant(*it, form, cities) for key, it in zip(keys, (mine, peer), strict=True)})
+        pairs[peer[0].name] = keys
+    return Contest(f"crud.{place.name}.{operation.name}", entrants, pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A run of the benchmark.
+
+    Args:
+        contestants: Each makes its contestant for a database URL; ours first, then the peers.
+        mode: How thoroughly to measure.
+        operations: What to measure.
+        dataset: The cities.
+    """
+
+    contestants: Sequence[Callable[[str], Contestant]]
+    mode: Mode
+    operations: Sequence[Operation] = OPERATIONS
+    dataset: Dataset = CITIES_15000
+
+    async def run(self, say: Say) -> list[Row]:
+        """Measure on every database that can be had, and say which cannot."""
+        rows: list[Row] = []
+        for open_place in (sqlite, postgres):
+            try:
+                async with open_place() as place:
+                    rows += await self.measure(place, say)
+            except UnreachableError as error:
+                say(f"skipped, {error}")
+        return rows
+
+    async def measure(self, place: Place, say: Say) -> list[Row]:
+        """Measure on one empty database."""
+        rows: list[Row] = []
+        async with self._started(place) as (cities, (mine, *peers)):
+            contests = [contest(place, operation, cities, mine, peers) for operation in self.operations]
+            for held in contests:
+                await held.check()
+            for held in contests:
+                say(held.name)
+                rows += await held.measure(place, self.mode)
+            if place.name == "postgres":
+                say("statements per request, BEGIN, COMMIT and ROLLBACK included:")
+                for held in contests:
+                    say(await held.statements())
+        return rows
+
+    @asynccontextmanager
+    async def _started(self, place: Place) -> AsyncGenerator[tuple[Cities, list[Running]]]:
+        """Fill the database and start every contestant on it."""
+        await fill(place.url, self.dataset)
+        cities = Cities(place.url)
+        await cities.load_ids()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(cities.dispose)
+            made = [make(place.url) for make in self.contestants]
+            yield cities, [(it, await stack.enter_async_context(running(it.app))) for it in made]

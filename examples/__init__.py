@@ -1,0 +1,1 @@
+"""Runnable apps made from the kit; each is tested in `tests/examples`."""

@@ -1,0 +1,43 @@
+"""The app: `fastapi dev`, `uvicorn examples.atlas.main:app` and `python -m examples.atlas` serve it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_kit.app import create_app
+
+from fastapi_kit.db import Database
+
+from .data import CREDIT
+from .routes import cities, continents, countries, visits
+from .seed import create_tables
+from .settings import AtlasSettings
+
+DESCRIPTION = f"""\
+Continents, countries and cities of the world, and the visits you make.
+
+{CREDIT}
+"""
+
+
+def make_app(settings: AtlasSettings) -> FastAPI:
+    """Make the app, on the database that `settings` names."""
+    database = Database(settings.database_url.get_secret_value())
+
+    @asynccontextmanager
+    async def tables(_app: FastAPI) -> AsyncGenerator[None]:
+        await create_tables(database)
+        yield
+
+    return create_app(
+        settings,
+        title="Atlas",
+        version="1.0.0",
+        description=DESCRIPTION,
+        database=database,
+        resources=[tables],
+        routers=[continents, countries, cities, visits],
+    )
+
+
+app = make_app(AtlasSettings())

@@ -1,0 +1,76 @@
+"""What the API serves: one router per table."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Query
+from fastapi_kit.schemas import Schema, text
+
+from .models import City, Continent, Country, Visit
+
+
+class VisitCreate(Schema):
+    """A visit as its visitor tells of it: `rating` is bounded here, so a wrong one is a 422 that says what is right."""
+
+    city_id: int
+    visited_on: date
+    rating: Annotated[int, Field(ge=1, le=5)]
+    note: Annotated[str, text(max_length=500)] | None = None
+
+
+continents = CRUDRouter(
+    Continent,
+    prefix="/continents",
+    tags=["continents"],
+    query=Query(default_sort="name", count="exact"),
+)
+
+countries = CRUDRouter(
+    Country,
+    prefix="/countries",
+    tags=["countries"],
+    query=Query(
+        filter={
+            "name": TEXT,
+            "continent_code": {"eq", "in"},
+            "currency_code": {"eq", "in"},
+            "population": RANGE,
+            "area_km2": RANGE,
+        },
+        sort={"code", "name", "population", "area_km2"},
+        default_sort="name",
+        count="exact",
+    ),
+)
+
+cities = CRUDRouter(
+    City,
+    prefix="/cities",
+    tags=["cities"],
+    query=Query(
+        filter={
+            "name": TEXT,
+            "country_code": {"eq", "in"},
+            "timezone": {"eq", "in"},
+            "population": RANGE,
+            "latitude": RANGE,
+            "longitude": RANGE,
+        },
+        sort={"name", "country_code", "population", "latitude", "longitude"},
+        default_sort="name",
+    ),
+)
+
+visits = CRUDRouter(
+    Visit,
+    prefix="/visits",
+    tags=["visits"],
+    create=VisitCreate,
+    query=Query(
+        filter={"city_id": {"eq", "in"}, "visited_on": RANGE, "rating": RANGE},
+        sort={"visited_on", "rating", "created_at"},
+        default_sort="-visited_on",
+    ),
+)

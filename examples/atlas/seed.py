@@ -1,0 +1,110 @@
+"""Load a world into the database exactly once, however many processes try and wherever one of them is killed.
+
+One transaction does it all. Its first statement inserts the dataset's name into `seeded_datasets`, and that is the
+lock, too: PostgreSQL lets a second process wait there until the first has committed or gone, SQLite has one writer. A
+seed that is interrupted leaves neither rows nor name, so the next start does it again; a finished one leaves both.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, DateTime, String, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from fastapi_kit.db import Base, Database
+
+from .data import Dataset, Row, World
+from .models import City, Continent, Country
+
+Progress = Callable[[str, int, int], None]
+"""Told after each batch: the table's name, its rows done, its rows in all."""
+
+BATCH = 2_000
+CREATE_TABLES_LOCK = 0x61746C6173
+INSERTS: dict[str, Callable[[Any], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+seeded_datasets = Table(
+    "seeded_datasets",
+    Base.metadata,
+    Column("name", String(40), primary_key=True),
+    Column("seeded_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+)
+
+
+class UnsupportedDatabaseError(ValueError):
+    """The atlas does not run on this kind of database."""
+
+
+def silent(_table: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+async def create_tables(database: Database) -> None:
+    """Create the tables and indexes that are missing; safe when several processes start at once.
+
+    Raises:
+        UnsupportedDatabaseError: Nothing has been created.
+    """
+    backend = database.url.get_backend_name()
+    if backend not in INSERTS:
+        raise UnsupportedDatabaseError(f"The atlas runs on {' and '.join(INSERTS)}, not on {backend}.")
+    if backend == "sqlite" and database.url.database:
+        Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
+    async with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # where IF NOT EXISTS still races with another's CREATE
+            await connection.execute(select(func.pg_advisory_xact_lock(CREATE_TABLES_LOCK)))
+        for table in Base.metadata.sorted_tables:
+            await connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                await connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+async def seed(database: Database, dataset: Dataset, progress: Progress = silent) -> bool:
+    """Load `dataset` unless the database has it; rows that are there already are kept as they are.
+
+    Returns:
+        Whether this call loaded it.
+
+    Raises:
+        UnsupportedDatabaseError: Nothing has been created.
+    """
+    await create_tables(database)
+    if await _is_seeded(database, dataset):
+        return False
+    world = dataset.read()  # before the transaction, so that other writers wait for the inserts alone
+    async with database.engine.begin() as connection:
+        if not await _claim(connection, dataset):
+            return False
+        for table, rows in _tables(world):
+            await _load(connection, table, rows, progress)
+    return True
+
+
+async def _is_seeded(database: Database, dataset: Dataset) -> bool:
+    statement = select(seeded_datasets).where(seeded_datasets.c.name == dataset.name)
+    return await database.run(lambda connection: connection.execute(statement).first()) is not None
+
+
+async def _claim(connection: AsyncConnection, dataset: Dataset) -> bool:
+    statement = _insert_missing(connection, seeded_datasets).returning(seeded_datasets.c.name)
+    return (await connection.execute(statement, {"name": dataset.name})).first() is not None
+
+
+def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
+    for model, rows in ((Continent, world.continents), (Country, world.countries), (City, world.cities)):
+        yield Base.metadata.tables[model.__tablename__], rows
+
+
+async def _load(connection: AsyncConnection, table: Table, rows: list[Row], progress: Progress) -> None:
+    statement = _insert_missing(connection, table)
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        await connection.execute(statement, batch)
+        progress(table.name, start + len(batch), len(rows))
+
+
+def _insert_missing(connection: AsyncConnection, table: Table) -> Any:
+    return INSERTS[connection.dialect.name](table).on_conflict_do_nothing()

@@ -1,0 +1,111 @@
+"""The atlas through its API, on every database."""
+
+from collections.abc import AsyncGenerator
+
+import httpx2
+import pytest
+
+from examples.atlas.main import make_app
+from examples.atlas.models import FIRST_OWN_CITY
+from examples.atlas.seed import seed
+from examples.atlas.settings import AtlasSettings
+from fastapi_kit.db import Database
+from fastapi_kit.settings import SecretURL
+from fastapi_kit.testing import client
+from tests.examples.worlds import SMALL, two_countries
+
+pytestmark = pytest.mark.anyio
+
+PARIS = 2988507
+
+
+@pytest.fixture
+async def api(database: Database) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the atlas on a small world."""
+    await seed(database, SMALL)
+    url = database.url.render_as_string(hide_password=False)
+    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+        yield api
+
+
+async def test_french_cities_biggest_first(api: httpx2.AsyncClient) -> None:
+    """The query that the demo prints answers real cities, filtered, in order, five to a page."""
+    answer = await api.get("/cities?country_code=FR&population__gte=100000&sort=-population&limit=5")
+    assert answer.status_code == 200
+    page = answer.json()
+    assert [city["name"] for city in page["items"]] == ["Paris", "Marseille", "Lyon", "Toulouse", "Nice"]
+    populations = [city["population"] for city in page["items"]]
+    assert populations == sorted(populations, reverse=True)
+    large = [row for row in two_countries().cities if row["country_code"] == "FR" and row["population"] >= 100_000]
+    assert (page["total"], page["total_relation"]) == (len(large), "eq")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/docs", "/openapi.json"])
+async def test_it_tells_of_itself(api: httpx2.AsyncClient, path: str) -> None:
+    """Health, readiness and documentation answer."""
+    assert (await api.get(path)).status_code == 200
+
+
+async def test_the_source_of_the_data_is_credited(api: httpx2.AsyncClient) -> None:
+    """CC BY asks for it."""
+    description = (await api.get("/openapi.json")).json()["info"]["description"]
+    assert "GeoNames" in description
+    assert "https://creativecommons.org/licenses/by/4.0/" in description
+
+
+async def test_keys_are_text_integers_and_uuids(api: httpx2.AsyncClient) -> None:
+    """A continent, a country and a city by their own keys; a city and a visit by keys that the service makes."""
+    assert (await api.get("/continents/EU")).json()["name"] == "Europe"
+    assert (await api.get("/countries/FR")).json()["capital"] == "Paris"
+    assert (await api.get(f"/cities/{PARIS}")).json()["timezone"] == "Europe/Paris"
+    city = {"name": "Kitville", "country_code": "FR", "population": 1, "latitude": 0, "longitude": 0, "timezone": "UTC"}
+    made = await api.post("/cities", json=city)
+    assert made.status_code == 201
+    assert made.json()["id"] > PARIS
+    assert made.headers["location"] == f"/cities/{made.json()['id']}"
+    visit = await api.post("/visits", json={"city_id": made.json()["id"], "visited_on": "2026-05-01", "rating": 5})
+    assert visit.status_code == 201
+    assert (await api.get(visit.headers["location"])).json() == visit.json()
+    assert (await api.delete(visit.headers["location"])).status_code == 204
+
+
+async def test_own_cities_are_numbered_clear_of_geonames(database: Database, api: httpx2.AsyncClient) -> None:
+    """On PostgreSQL, which would otherwise count from 1 into the numbers that are taken."""
+    city = {"name": "Kitville", "country_code": "FR", "population": 1, "latitude": 0, "longitude": 0, "timezone": "UTC"}
+    made = (await api.post("/cities", json=city)).json()["id"]
+    assert (made >= FIRST_OWN_CITY) is (database.engine.dialect.name == "postgresql")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "fields"),
+    [
+        pytest.param("/visits", {"rating": 6}, 422, None, id="a rating that does not exist"),
+        pytest.param("/visits", {"city_id": 1}, 409, ["city_id"], id="a city that does not exist"),
+        pytest.param("/visits", {}, 409, ["city_id", "visited_on"], id="the same day again"),
+        pytest.param("/visits", {"owner": "me"}, 422, None, id="a field that does not exist"),
+    ],
+)
+async def test_a_visit_that_cannot_be(
+    api: httpx2.AsyncClient, path: str, body: dict[str, object], status: int, fields: list[str] | None
+) -> None:
+    """The client hears what is wrong, by field."""
+    visit = {"city_id": PARIS, "visited_on": "2026-05-01", "rating": 5}
+    assert (await api.post(path, json=visit)).status_code == 201
+    refused = await api.post(path, json={**visit, **body})
+    assert refused.status_code == status
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json().get("fields") == fields
+
+
+async def test_a_country_with_cities_stays(api: httpx2.AsyncClient) -> None:
+    """Rows that others refer to are not deleted."""
+    assert (await api.delete("/countries/FR")).status_code == 409
+    assert (await api.get("/countries/FR")).status_code == 200
+
+
+async def test_it_serves_an_empty_database(database: Database) -> None:
+    """`--no-seed` on a new database gives an empty world, not errors."""
+    url = database.url.render_as_string(hide_password=False)
+    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+        answer = await api.get("/cities")
+    assert answer.json() == {"items": [], "total": 0, "total_relation": "eq"}
