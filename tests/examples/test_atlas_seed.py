@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from examples.atlas.data import CITIES_15000, Dataset
 from examples.atlas.models import FIRST_OWN_CITY, City, Continent, Country
 from examples.atlas.seed import create_tables, seed
-from fastapi_kit.db import Base, Database
+from fastapi_kit.db import Base, Database, Pool
 from tests.examples.worlds import SMALL, two_countries
 
 pytestmark = pytest.mark.anyio
