@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from starlette.types import Message, Scope
 
 from fastapi_kit._asgi import SESSION
-from fastapi_kit._routes import walk
+from fastapi_kit._routes import contexts_of
 from fastapi_kit.crud._operations import FOREIGN_PARAMETERS, Operation
 from fastapi_kit.db import SessionDep, get_session
 
@@ -95,8 +95,8 @@ class _Inclusion:
 
     async def _look_up(self, app: object) -> _Standing:
         if isinstance(app, FastAPI):
-            for context in walk(app.routes):
-                if context.original_route is self._route and await self._is_of(context):
+            for context in contexts_of(app, self._route):
+                if await self._is_of(context):
                     return self._stand(context)
         parameters = frozenset(_query_parameters(self._route.dependant))
         return _Standing(direct=False, parameters=parameters, in_session=None)
