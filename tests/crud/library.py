@@ -144,8 +144,10 @@ async def create_tables(database: Database, models: type[DeclarativeBase] = Mode
 
 
 async def store(database: Database, model: type[DeclarativeBase], *rows: Mapping[str, Any]) -> None:
-    """Store rows, all of the same columns."""
-    await database.run(lambda connection: connection.execute(sa.insert(model), rows))
+    """Store rows, all of the same attributes."""
+    async with database.session() as session:
+        session.add_all(model(**row) for row in rows)
+        await session.commit()
 
 
 def app_with(database: Database, *routers: APIRouter) -> FastAPI:

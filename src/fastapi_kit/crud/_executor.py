@@ -105,6 +105,8 @@ class Executor:
         if violation is None:
             return as_problem(error)
         fields = violated_fields(violation, self._resource)
-        if violation.kind == "foreign_key" and violation.constraint is None and values:
+        if violation.kind == "foreign_key" and not values:
+            fields = ()  # a row that others refer to cannot be deleted, and no field of its own is to blame
+        elif violation.kind == "foreign_key" and violation.constraint is None:
             fields = await self._on_connection(lambda c: missing_references(c, self._resource, values), session)
         return conflict(violation, fields)

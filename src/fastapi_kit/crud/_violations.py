@@ -44,7 +44,8 @@ def _named(column_names: Iterable[str], resource: Resource) -> tuple[str, ...]:
 
 
 def _columns_of(constraint: str | None, table: sa.Table) -> Iterable[sa.Column[Any]]:
-    candidates: list[sa.Constraint | sa.Index] = [*table.constraints, *table.indexes]
+    inline = (constraint for column in table.columns for constraint in column.constraints)
+    candidates: list[sa.Constraint | sa.Index] = [*table.constraints, *table.indexes, *inline]
     for candidate in candidates:
         columns = _columns(candidate, table)
         if constraint is not None and constraint in _names(candidate, [column.name for column in columns], table.name):
@@ -74,6 +75,7 @@ def _names(candidate: sa.Constraint | sa.Index, columns: list[str], table: str) 
         case sa.ForeignKeyConstraint():
             yield f"{table}_{joined}_fkey"
         case sa.CheckConstraint():
-            yield f"{table}_{joined}_check"
+            # SQLite tells the condition itself, MariaDB the column that it stands at.
+            yield from (f"{table}_{joined}_check", str(candidate.sqltext), joined)
         case _:
             pass

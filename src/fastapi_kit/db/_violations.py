@@ -72,6 +72,7 @@ _MARIADB_KINDS: dict[int, ViolationKind] = {
     1048: "not_null",
     1364: "not_null",
 }
+_NO_PARENT = 1452
 _MARIADB_NAMES: dict[ViolationKind, re.Pattern[str]] = {
     "unique": re.compile(r"for key '(?:[^']*\.)?([^'.]+)'$"),
     "foreign_key": re.compile(r"CONSTRAINT `([^`]+)` FOREIGN KEY"),
@@ -88,7 +89,13 @@ def _mariadb(number: int, message: str) -> Violation | None:
     name = found[1] if found else None
     if kind == "not_null":
         return Violation(kind, columns=(name,) if name else ())
-    return Violation(kind, constraint=name)
+    return Violation(kind, constraint=name, columns=_mariadb_references(message) if number == _NO_PARENT else ())
+
+
+def _mariadb_references(message: str) -> tuple[str, ...]:
+    """The columns that refer to a row which is not there; a name that MariaDB gave the constraint would not tell."""
+    found = re.search(r" FOREIGN KEY \(([^)]+)\) REFERENCES ", message)
+    return tuple(re.findall(r"`([^`]+)`", found[1])) if found else ()
 
 
 _SQLITE = re.compile(r"^(UNIQUE|FOREIGN KEY|CHECK|NOT NULL) constraint failed(?:: (.*))?$", re.DOTALL)
