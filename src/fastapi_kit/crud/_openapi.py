@@ -26,6 +26,14 @@ from fastapi_kit.pagination import MAX_PAGE
 
 _METHODS = {"list": "GET", "get": "GET", "create": "POST", "replace": "PUT", "update": "PATCH", "delete": "DELETE"}
 _STATUS = {"create": 201, "delete": 204}
+_DESCRIPTIONS = {
+    "list": "One page. Filters all have to hold; a parameter that is not named here is refused.",
+    "get": "By its key.",
+    "create": "Answers it as it was stored, with its address in `Location`.",
+    "replace": "Writes every field; what is left out gets its default.",
+    "update": "Writes the fields that are sent and leaves the others as they are (merge patch, RFC 7396).",
+    "delete": "For good.",
+}
 _WRITES: Sequence[type[Problem]] = (ConflictError, ContentTooLargeError, UnsupportedMediaTypeError)
 
 
@@ -46,6 +54,7 @@ class Documentation:
             "methods": [_METHODS[operation]],
             "name": f"{operation}_{resource.name}",
             "summary": f"{operation.capitalize()} {self._title}",
+            "description": _DESCRIPTIONS[operation],
             "status_code": _STATUS.get(operation, 200),
             "response_model": self._answer(operation),
             "responses": raises(*self._problems(operation)),
