@@ -109,15 +109,10 @@ def _example(kind: type[Problem]) -> dict[str, Any]:
 def with_declared_errors(app: FastAPI, render: Render) -> None:
     """Wrap `app.openapi`, overridden or not, so that what it makes declares the errors as they are."""
     generate: Callable[[], dict[str, Any]] = app.openapi
-    declared: dict[str, Any] | None = None
 
     def openapi() -> dict[str, Any]:
-        nonlocal declared
-        document = generate()
-        if document is not declared:  # FastAPI keeps its document until the routes change
-            declare_errors(document, render)
-            declared = document
-        return document
+        # In place, so that the document which FastAPI keeps until the routes change is the declared one.
+        return declare_errors(generate(), render)
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it
 
