@@ -8,13 +8,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, NaiveDatetime
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, NaiveDatetime, WithJsonSchema
 from sqlalchemy.types import TypeEngine
 
 from fastapi_kit.crud._errors import ResourceError
@@ -98,14 +98,27 @@ def _string(type_: sa.String) -> Kind:
 def _numeric(type_: sa.Numeric[Any]) -> Kind:
     if not type_.asdecimal:
         return _float(type_)
-    digits = type_.precision or DIGITS
+    digits, places = type_.precision or DIGITS, type_.scale
     # `max_digits` alone lets 1E+999999 through, whose digits are few and whose places are many.
-    limit = Decimal(10) ** (digits - (type_.scale or 0))
+    limit = Decimal(10) ** (digits - (places or 0))
     bounded = Annotated[
         Decimal,
-        Field(max_digits=digits, decimal_places=type_.scale, gt=-limit, lt=limit, allow_inf_nan=False),
+        Field(max_digits=digits, decimal_places=places, gt=-limit, lt=limit, allow_inf_nan=False),
+        WithJsonSchema({"anyOf": [_decimal_number(limit, places), _decimal_text(digits, places)]}),
     ]
     return Kind(bounded, Decimal, RANGE)
+
+
+def _decimal_number(limit: Decimal, places: int | None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "number", "exclusiveMinimum": -float(limit), "exclusiveMaximum": float(limit)}
+    return schema if places is None else {**schema, "multipleOf": float(Decimal(1).scaleb(-places))}
+
+
+def _decimal_text(digits: int, places: int | None) -> dict[str, Any]:
+    whole = max(1, digits - (places or 0))
+    fraction = digits if places is None else places
+    point = rf"(\.\d{{1,{fraction}}})?" if fraction else ""
+    return {"type": "string", "pattern": rf"^-?\d{{1,{whole}}}{point}$"}
 
 
 def _float(_: object) -> Kind:
@@ -128,16 +141,33 @@ def _iso_time(value: object) -> object:
     return value
 
 
-_ISO = BeforeValidator(_iso, json_schema_input_type=str)
-
-
-def _temporal(written: Any, read: Any, check: BeforeValidator) -> Callable[[Any], Kind]:
-    return lambda _: Kind(Annotated[written, check], read, RANGE)
+def _temporal(written: Any, read: Any, form: str, check: Callable[[object], object] = _iso) -> Kind:
+    """A kind whose values are written in one of the forms of RFC 3339; `form` is its name in OpenAPI's registry."""
+    schema = WithJsonSchema({"type": "string", "format": form})
+    return Kind(Annotated[written, BeforeValidator(check), schema], read, RANGE)
 
 
 def _datetime(type_: sa.DateTime) -> Kind:
-    written = UTCDatetime if type_.timezone else NaiveDatetime
-    return Kind(Annotated[written, _ISO], datetime, RANGE)
+    if type_.timezone:
+        return _temporal(UTCDatetime, datetime, "date-time")
+    return _temporal(NaiveDatetime, datetime, "date-time-local")
+
+
+def _naive(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("Input should have no offset from UTC, as none is stored")
+    return value
+
+
+def _time(type_: sa.Time) -> Kind:
+    if type_.timezone:
+        return _temporal(time, time, "time", _iso_time)
+    return _temporal(Annotated[time, AfterValidator(_naive)], time, "time-local", _iso_time)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN = Field(ge=datetime.min.replace(tzinfo=UTC) - _EPOCH, le=datetime.max.replace(tzinfo=UTC) - _EPOCH)
+"""Databases without intervals store one as the instant that is so far from the epoch."""
 
 
 def _storable(value: JsonValue) -> JsonValue:
@@ -181,11 +211,11 @@ _KINDS: Sequence[tuple[type[TypeEngine[Any]], Callable[[Any], Kind | None]]] = (
     (sa.String, _string),
     (sa.Float, _float),
     (sa.Numeric, _numeric),
-    (UTCDateTime, _temporal(UTCDatetime, datetime, _ISO)),
+    (UTCDateTime, lambda _: _temporal(UTCDatetime, datetime, "date-time")),
     (sa.DateTime, _datetime),
-    (sa.Date, _temporal(date, date, _ISO)),
-    (sa.Time, _temporal(time, time, BeforeValidator(_iso_time, json_schema_input_type=str))),
-    (sa.Interval, lambda _: Kind(timedelta, timedelta, RANGE)),
+    (sa.Date, lambda _: _temporal(date, date, "date")),
+    (sa.Time, _time),
+    (sa.Interval, lambda _: Kind(Annotated[timedelta, _SPAN], timedelta, RANGE)),
     (sa.Uuid, _uuid),
     (sa.JSON, _json),
     (sa.ARRAY, _array),
