@@ -48,9 +48,10 @@ class Case:
 
 DETAILS = {
     "unique": "A row with the same unique values exists already.",
-    "foreign_key": "The row refers to one that does not exist, or is referred to by others.",
+    "foreign_key": "The row refers to one that does not exist.",
     "check": "The values are refused by a rule of the database.",
 }
+IN_USE = "The row is referred to by others, or refers to one that does not exist."
 TWIN = {"name": "Basel", "country_code": "CH"}
 NAMED = [
     pytest.param(Case("/countries", {"name": "Austria"}, "unique", ["name"]), id="unique"),
@@ -120,7 +121,7 @@ def check_conflict(response: httpx2.Response, violation: str, fields: list[str])
         "type": "about:blank",
         "title": "Conflict",
         "status": 409,
-        "detail": DETAILS[violation],
+        "detail": DETAILS[violation] if fields else IN_USE,
         "violation": violation,
         "fields": fields,
     }

@@ -13,9 +13,14 @@ _RETRY_AFTER = 1
 
 _DETAILS: dict[ViolationKind, str] = {
     "unique": "A row with the same unique values exists already.",
-    "foreign_key": "The row refers to one that does not exist, or is referred to by others.",
+    "foreign_key": "The row refers to one that does not exist.",
     "check": "The values are refused by a rule of the database.",
     "not_null": "A required value is missing.",
+}
+
+_DETAILS_WITHOUT_FIELDS: dict[ViolationKind, str] = {
+    # Not the row's own reference, as that would be one of its fields: one of the others' is the likely one.
+    "foreign_key": "The row is referred to by others, or refers to one that does not exist.",
 }
 
 # Serialization failure, deadlock, lock not available, too many connections, shutting down, starting up, cancelled.
@@ -46,7 +51,8 @@ def as_problem(error: Exception) -> Problem | None:
 
 def conflict(violation: Violation, fields: tuple[str, ...]) -> ConflictError:
     """The 409 for a violated constraint; `fields` are the names that the client knows the columns by."""
-    return ConflictError(_DETAILS[violation.kind], extensions={"violation": violation.kind, "fields": list(fields)})
+    detail = _DETAILS[violation.kind] if fields else _DETAILS_WITHOUT_FIELDS.get(violation.kind, _DETAILS[violation.kind])
+    return ConflictError(detail, extensions={"violation": violation.kind, "fields": list(fields)})
 
 
 def _unavailable() -> ServiceUnavailableError:
