@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 from fastapi import Depends, FastAPI
 
@@ -15,7 +14,7 @@ from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.db import Database
 from fastapi_kit.lifespan import compose
 
-from ._work import Repeated
+from ._work import Repeated, sending
 
 PARIS = Call("GET", "/cities/2988507")
 
@@ -35,5 +34,5 @@ async def handlers() -> AsyncGenerator[Mapping[str, Repeated]]:
             app = FastAPI(lifespan=compose(database.lifespan), dependencies=dependencies)
             app.include_router(CRUDRouter(City, prefix="/cities"))
             server = await stack.enter_async_context(running(app))
-            contenders[name] = Repeated(partial(server.send, PARIS))
+            contenders[name] = await sending(server, PARIS)
         yield contenders

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 
@@ -15,7 +14,7 @@ from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.db import Database
 from fastapi_kit.lifespan import compose
 
-from ._work import Repeated
+from ._work import Repeated, sending
 
 
 @asynccontextmanager
@@ -28,6 +27,6 @@ async def totals() -> AsyncGenerator[Mapping[str, Repeated]]:
         app.include_router(CRUDRouter(City, prefix="/cities"))
         async with running(app) as server:
             yield {
-                f"count={count}": Repeated(partial(server.send, Call("GET", f"/cities?count={count}")))
+                f"count={count}": await sending(server, Call("GET", f"/cities?count={count}"))
                 for count in ("capped", "none", "exact")
             }

@@ -2,6 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+
+from benchmarks._driver import Call, InProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +21,11 @@ class Repeated:
                 await self.work()
 
         return run
+
+
+async def sending(server: InProcess, call: Call) -> Repeated:
+    """A contender that sends `call`, which is answered with a 200."""
+    answer = await server.send(call)
+    if answer.status != 200:
+        raise AssertionError(f"{call} answered {answer}")
+    return Repeated(partial(server.send, call))
