@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 import sqlalchemy as sa
+from annotated_types import BaseMetadata
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import SchemaSerializer
 
 from fastapi_kit.crud._attributes import Attribute
@@ -51,7 +53,7 @@ class Output:
         Raises:
             ResourceError: The key is missing.
         """
-        if key.name not in model.model_fields:
+        if key.name not in model.model_fields or model.model_fields[key.name].exclude:
             raise ResourceError(
                 f"{model.__name__} lacks {key.name}: clients could not name the rows that they are given"
             )
@@ -103,23 +105,28 @@ def is_plain(model: type[BaseModel], attributes: Mapping[str, Attribute]) -> boo
         (does.field_serializers, does.model_serializers, does.field_validators, does.model_validators)
     ):
         return False
-    return all(
-        field.annotation == attributes[name].kind.read
-        or (not field.metadata and _written_alike(field.annotation, attributes[name].kind.read))
-        for name, field in model.model_fields.items()
-    )
+    if any(model.model_config.get(option) for option in _CHANGING):
+        return False
+    return all(_is_plain(field, attributes[name].kind.read) for name, field in model.model_fields.items())
 
+
+_CHANGING = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
+"""Configuration by which validation changes values."""
 
 _SCALARS = (bool, int, str, float, Decimal, datetime, date, time, timedelta, UUID, enum.Enum)
 
 
-def _written_alike(annotation: Any, stored: Any) -> bool:
-    """Whether a stored value is written under `annotation` just as it is under its own type."""
-    declared, own = _members(annotation), _members(stored)
+def _is_plain(field: FieldInfo, stored: Any) -> bool:
+    """Whether a stored value is written by the field just as it is under its own type."""
+    if not all(isinstance(part, BaseMetadata) for part in field.metadata):
+        return False  # more than bounds: a validator or serialiser, which may change the value
+    if field.annotation == stored:
+        return True
+    declared, own = _members(field.annotation), _members(stored)
     return own <= declared and all(
         isinstance(kind, type) and issubclass(kind, (*_SCALARS, NoneType)) for kind in declared
     )
 
 
 def _members(annotation: Any) -> set[Any]:
-    return set(get_args(annotation)) or {annotation}
+    return set(get_args(annotation)) if get_origin(annotation) in {Union, UnionType} else {annotation}

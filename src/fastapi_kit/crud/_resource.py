@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._answers import Output
 from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
-from fastapi_kit.crud._bodies import Input, check_fields
+from fastapi_kit.crud._bodies import Input, check_fields, check_input
 from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.schemas import partial
@@ -58,15 +58,15 @@ def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collect
     read = schemas.read or derive_read(
         f"{model.__name__}Read", [attribute for attribute in mapped.attributes.values() if not attribute.hidden]
     )
-    check_fields(read, mapped.attributes, model.__name__)
-    visible = {name: mapped.attributes[name] for name in read.model_fields}
+    check_fields(read.__name__, read.model_fields, mapped.attributes, model.__name__)
+    visible = {name: mapped.attributes[name] for name, field in read.model_fields.items() if not field.exclude}
     return Resource(
         name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),
         table=mapped.table,
         key=mapped.key,
         visible=MappingProxyType(visible),
         columns=MappingProxyType({name: attribute.column for name, attribute in mapped.attributes.items()}),
-        output=Output.of(read, visible, mapped.key),
+        output=Output.of(read, mapped.attributes, mapped.key),
         inputs=MappingProxyType(_inputs(mapped, list(visible.values()), schemas, operations)),
     )
 
@@ -88,7 +88,7 @@ def _inputs(
         given = schemas.update or (partial(schemas.create) if schemas.create else None)
         made["update"] = Input(given or derive_update(f"{name}Update", keyless), sent_only=True)
     for operation, body in made.items():
-        check_fields(body.model, mapped.attributes, name)
+        check_input(body.model, mapped.attributes, name)
         if operation != "create" and mapped.key.name in body.model.model_fields:
             raise ResourceError(
                 f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
