@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Collection, Mapping
 from email.message import Message
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Request, Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fastapi_kit.crud._executor import Executor, Work
@@ -41,6 +42,7 @@ class Operations:
         self._grammar = grammar
         self._statements = Statements(resource, grammar)
         self._read_key = text_parser(resource.key.kind.value)
+        self._write_key = TypeAdapter[Any](resource.key.kind.read).serializer.to_python
         self._columns = {name: column.key for name, column in resource.columns.items()}
 
     async def list(self, request: Request, session: AsyncSession | None) -> Response:
@@ -67,10 +69,8 @@ class Operations:
         _no_parameters(request)
         values = await self._body(request, "create")
         row = await self._executor(request, session).run(_first(self._statements.insert, values), values)
-        output = self._resource.output
-        key = quote(str(output.key(row)), safe="")
-        location = f"{request.scope['path'].rstrip('/')}/{key}"
-        return _json(output.one(row), status=201, headers={"Location": location})
+        headers = {"Location": f"{quote(request.scope['path'].rstrip('/'))}/{self._key_text(row)}"}
+        return _json(self._resource.output.one(row), status=201, headers=headers)
 
     async def replace(self, request: Request, session: AsyncSession | None) -> Response:
         """The whole row anew, except its key."""
@@ -125,6 +125,10 @@ class Operations:
 
     def _executor(self, request: Request, session: AsyncSession | None) -> Executor:
         return Executor(self._resource, request, session)
+
+    def _key_text(self, row: sa.Row[Any]) -> str:
+        """The key as a segment of a path."""
+        return quote(str(self._write_key(self._resource.output.key(row), mode="json")), safe="")
 
     def _key(self, request: Request) -> Any:
         name = self._resource.key.name
@@ -186,7 +190,11 @@ def _require_json(request: Request) -> None:
 
 
 def _field_errors(error: ValidationError, *place: str) -> list[FieldError]:
-    return [
-        FieldError(loc=(*place, *found["loc"]), msg=found["msg"], type=found["type"])
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    """The errors in FastAPI's form: with the input, which whoever writes the answer keeps out of it."""
+    found = error.errors(include_url=False)
+    return [cast("FieldError", {**_without_document(each), "loc": (*place, *each["loc"])}) for each in found]
+
+
+def _without_document(error: ErrorDetails) -> dict[str, Any]:
+    """An error of JSON itself is about no value in it, and its message is the parser's own."""
+    return {name: value for name, value in error.items() if name != "input" or error["type"] != "json_invalid"}
