@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -84,8 +84,9 @@ class Executor:
             if problem is None:
                 raise
             raise problem from error
-        except OverflowError as error:
-            # SQLite's driver refuses integers of more than 64 bits itself.
+        except (OverflowError, StatementError) as error:
+            if not _is_refused_value(error):
+                raise
             raise UnprocessableContentError("A value is outside of what its column can hold.") from error
 
     async def _on_connection(self, work: Work[T], session: AsyncSession | None) -> T:
@@ -110,3 +111,12 @@ class Executor:
         elif violation.kind == "foreign_key" and violation.constraint is None:
             fields = await self._on_connection(lambda c: missing_references(c, self._resource, values), session)
         return conflict(violation, fields)
+
+
+def _is_refused_value(error: Exception) -> bool:
+    """Whether a value was refused before the database saw it: by the driver, or by the column's type.
+
+    The bounds of derived schemas let none through; those of given ones may.
+    """
+    cause = error.orig if isinstance(error, StatementError) else error
+    return isinstance(cause, OverflowError | ValueError | LookupError)
