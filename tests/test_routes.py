@@ -11,10 +11,11 @@ from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fastapi_kit import _routes
 from fastapi_kit._routes import allowed_methods, contexts_of, template, walk
 
 
@@ -221,6 +222,44 @@ def test_template_sees_late_inclusions() -> None:
     assert template(scopes[-1]) == "/late/items/{item_id}"
     client.get("/new/1")
     assert template(scopes[-1]) == "/new/{key}"
+
+
+def test_template_inside_a_middleware_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoints whose routes cannot be seen have the mount's template, without a walk over all routes each time."""
+    hidden = FastAPI()
+    hidden.add_api_route("/items/{key}", by_key)
+    app = FastAPI()
+    scopes: list[Scope] = []
+    app.add_middleware(Spy, scopes=scopes)
+    app.mount("/hidden", Wrapped(hidden))
+    client = TestClient(app)
+    client.get("/hidden/items/7")
+    assert template(scopes[-1]) == "/hidden/{path}"
+    monkeypatch.setattr(_routes, "walk", None)
+    client.get("/hidden/items/8")
+    assert template(scopes[-1]) == "/hidden/{path}"
+
+
+class Anywhere(BaseRoute):
+    """A route of its own kind, without a pattern."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match every request."""
+        return Match.FULL, {"endpoint": self, "path_params": scope.get("path_params", {})}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer anything."""
+        await PlainTextResponse("ok")(scope, receive, send)
+
+
+def test_template_of_a_route_without_a_pattern_is_unknown() -> None:
+    """Of routes that are neither FastAPI's nor Starlette's nothing is known, and nothing is guessed."""
+    app = Starlette(routes=[Anywhere()])
+    scopes: list[Scope] = []
+    app.add_middleware(Spy, scopes=scopes)
+    assert TestClient(app).get("/anything").text == "ok"
+    assert template(scopes[-1]) is None
+    assert allowed_methods(scopes[-1]) == set()
 
 
 @pytest.mark.parametrize("path", ["/api/items/7", "/items/7"], ids=["kept by the proxy", "stripped by the proxy"])

@@ -18,6 +18,8 @@ from structlog.contextvars import bind_contextvars
 
 from fastapi_kit.logs import RequestContextMiddleware, configure
 
+UNUSED: Any = None
+
 
 class Output(io.StringIO):
     """A stream that is a terminal if one says so."""
@@ -52,6 +54,14 @@ def test_line_of_structlog() -> None:
         "item": "book",
         "password": "[redacted]",
     }
+
+
+def test_line_of_a_logger_without_a_name() -> None:
+    """A logger that was not named is not told."""
+    output = Output()
+    configure(format="json", stream=output)
+    structlog.get_logger().info("sold out")
+    assert set(output.lines[0]) == {"timestamp", "level", "event"}
 
 
 def test_line_of_the_standard_library() -> None:
@@ -188,7 +198,7 @@ async def test_server_that_sets_up_its_logging_later_is_taken_over_at_start_up()
 
     async def app(*_: object) -> None: ...
 
-    await RequestContextMiddleware(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    await RequestContextMiddleware(app)({"type": "lifespan"}, UNUSED, UNUSED)
     logging.getLogger("uvicorn.error").info("Application startup complete.")
     assert [line["event"] for line in output.lines] == ["Application startup complete."]
 
@@ -200,7 +210,7 @@ async def test_loggers_are_left_alone_where_nothing_was_configured() -> None:
 
     async def app(*_: object) -> None: ...
 
-    await RequestContextMiddleware(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    await RequestContextMiddleware(app)({"type": "lifespan"}, UNUSED, UNUSED)
     assert logging.getLogger("uvicorn").handlers
 
 

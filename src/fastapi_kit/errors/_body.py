@@ -54,12 +54,12 @@ def encode(members: Mapping[str, Any], minimal: Callable[[], Mapping[str, Any]])
     NaN and infinities become null, lone surrogates `?`, bytes and objects without a JSON form the name of their
     type. What still cannot be written (a list inside itself) leaves `minimal()`.
     """
-    for attempt in (lambda: members, lambda: _clean(members), minimal):
+    for attempt in (lambda: members, lambda: _clean(members)):
         try:
             return to_json(attempt(), inf_nan_mode="null", fallback=_name_of_type)
         except (ValueError, RecursionError):  # pydantic's serialisation errors are ValueErrors
             continue
-    return b"{}"
+    return to_json(minimal())
 
 
 def _clean(value: Any) -> Any:

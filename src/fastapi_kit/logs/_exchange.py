@@ -23,17 +23,24 @@ _FORBIDDEN = 403
 _NORMAL_CLOSES = frozenset({1000, 1001, 1005})
 
 
-class HttpExchange:
-    """Passes the messages of one HTTP request on, adds a header to the response, and remembers what it saw."""
-
-    __slots__ = ("_header", "_receive", "_send", "complete", "disconnected", "size", "status")
+class _Exchange:
+    __slots__ = ("_header", "_receive", "_send", "size", "status")
 
     def __init__(self, receive: Receive, send: Send, header: Header) -> None:
         self._receive = receive
         self._send = send
         self._header = header
         self.status: int | None = None
-        self.size = 0
+        self.size: int = 0
+
+
+class HttpExchange(_Exchange):
+    """Passes the messages of one HTTP request on, adds a header to the response, and remembers what it saw."""
+
+    __slots__ = ("complete", "disconnected")
+
+    def __init__(self, receive: Receive, send: Send, header: Header) -> None:
+        super().__init__(receive, send, header)
         self.complete = False
         self.disconnected = False
 
@@ -72,17 +79,13 @@ class HttpExchange:
         return "ok"
 
 
-class WebSocketExchange:
+class WebSocketExchange(_Exchange):
     """Passes the messages of one websocket on, adds a header to the handshake, and remembers what it saw."""
 
-    __slots__ = ("_header", "_receive", "_send", "client_left", "close_code", "size", "status")
+    __slots__ = ("client_left", "close_code")
 
     def __init__(self, receive: Receive, send: Send, header: Header) -> None:
-        self._receive = receive
-        self._send = send
-        self._header = header
-        self.status: int | None = None
-        self.size = 0
+        super().__init__(receive, send, header)
         self.close_code: int | None = None
         self.client_left = False
 
