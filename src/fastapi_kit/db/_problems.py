@@ -51,7 +51,9 @@ def as_problem(error: Exception) -> Problem | None:
 
 def conflict(violation: Violation, fields: tuple[str, ...]) -> ConflictError:
     """The 409 for a violated constraint; `fields` are the names that the client knows the columns by."""
-    detail = _DETAILS[violation.kind] if fields else _DETAILS_WITHOUT_FIELDS.get(violation.kind, _DETAILS[violation.kind])
+    detail = _DETAILS[violation.kind]
+    if not fields:
+        detail = _DETAILS_WITHOUT_FIELDS.get(violation.kind, detail)
     return ConflictError(detail, extensions={"violation": violation.kind, "fields": list(fields)})
 
 
