@@ -35,7 +35,7 @@ class RequestContextMiddleware:
     with `structlog.contextvars` is on the access event as well.
 
     The event `request` has `method`, `url` (the path, without query), `route` (the template), `status_code`,
-    `duration_ms`, `bytes` (of the body, as sent), `user_agent`, `client`, `outcome` (`ok`, `error`, `disconnect`,
+    `duration` (seconds), `bytes` (of the body, as sent), `user_agent`, `client`, `outcome` (`ok`, `error`, `disconnect`,
     `truncated`) and, where an exception escaped, `error`, its class. Its level is info; error for the outcome
     `error`, warning for the other two. A websocket has one event when it has closed, with `WEBSOCKET` as method and
     its `close_code`.
@@ -113,7 +113,7 @@ class RequestContextMiddleware:
             "url": path[:_LONGEST_URL],
             "route": route,
             "status_code": exchange.status,
-            "duration_ms": round(duration * 1000, 3),
+            "duration": round(duration, 6),
             "bytes": 0 if scope.get("method") == "HEAD" else exchange.size,
             "user_agent": _text(header(scope["headers"], b"user-agent")),
             "client": client[0] if client else None,
