@@ -31,6 +31,14 @@ class Attribute:
         return kind_of(self.column)
 
     @property
+    def stored(self) -> Any:
+        """The annotation of all that the column can hold; `Any` if its type has no JSON form."""
+        try:
+            return self.kind.stored
+        except ResourceError:
+            return Any
+
+    @property
     def hidden(self) -> bool:
         """Clients do not know that it exists."""
         return self.column.info.items() >= HIDDEN.items()

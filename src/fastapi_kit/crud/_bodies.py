@@ -1,43 +1,62 @@
 """Request bodies: from bytes to column values."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+import sqlalchemy as sa
+from pydantic import BaseModel
 
+from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.crud._derive import derive_stored
 from fastapi_kit.crud._errors import ResourceError
 
 
 @dataclass(frozen=True)
 class Input:
-    """The body of a write: its schema, and how its instances become column values."""
+    """The body of a write: its schema, and how its instances become column values.
+
+    A given schema may be looser than its columns: what it lets through is then checked against those.
+    """
 
     model: type[BaseModel]
     sent_only: bool
     """Whether a field that was not sent is left to the column's default (create), or left as it is (update)."""
+    columns: type[BaseModel] | None = None
+    """What the columns of a given schema can hold."""
+    documents: frozenset[str] = frozenset()
+    """The fields of a given schema that are stored as JSON, whatever they are in Python."""
 
     def values(self, body: bytes) -> dict[str, Any]:
         """Validate `body` and take its values, by attribute name.
 
         Raises:
-            pydantic.ValidationError: `body` is not JSON, or does not fit the schema.
+            pydantic.ValidationError: `body` is not JSON, or does not fit the schema or the columns.
         """
         instance = self.model.__pydantic_validator__.validate_json(body)
-        values: dict[str, Any] = self.model.__pydantic_serializer__.to_python(
-            instance, by_alias=False, exclude_unset=self.sent_only
-        )
-        for name, value in values.items():
-            if isinstance(value, str) and "\0" in value:
-                raise _nul_in(self.model.__name__, name)
+        write = self.model.__pydantic_serializer__.to_python
+        values: dict[str, Any] = write(instance, by_alias=False, exclude_unset=self.sent_only)
+        if self.columns is None:
+            return values
+        stored = self.columns.__pydantic_validator__.validate_python(values)
+        values = {name: getattr(stored, name) for name in values}
+        if self.documents:
+            values |= write(instance, mode="json", include=set(self.documents), exclude_unset=self.sent_only)
         return values
 
 
-def _nul_in(title: str, name: str) -> ValidationError:
-    """The error for U+0000, which PostgreSQL cannot store and which a given schema may let through."""
-    kind = PydanticCustomError("string_nul", "Text may not hold U+0000")
-    return ValidationError.from_exception_data(title, [InitErrorDetails(type=kind, loc=(name,), input=None)])
+def given_input(
+    model: type[BaseModel], attributes: Mapping[str, Attribute], *, sent_only: bool, resource: str
+) -> Input:
+    """The body of a schema that the user gives.
+
+    Raises:
+        ResourceError: It does not fit the columns of `resource`.
+    """
+    check_input(model, attributes, resource)
+    used = [attributes[name] for name in (*model.model_fields, *model.model_computed_fields)]
+    documents = frozenset(attribute.name for attribute in used if isinstance(attribute.column.type, sa.JSON))
+    return Input(model, sent_only, derive_stored(f"{model.__name__}Stored", used), documents)
 
 
 def check_input(model: type[BaseModel], names: Collection[str], resource: str) -> None:

@@ -47,6 +47,12 @@ def derive_update(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]
     )
 
 
+def derive_stored(name: str, attributes: Iterable[Attribute]) -> type[BaseModel]:
+    """A schema of what the columns can hold; one of a type that has no JSON form can hold anything."""
+    fields = {attribute.name: (attribute.stored, Field(default_factory=_unsent)) for attribute in attributes}
+    return _schema(name, fields)
+
+
 def _schema(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     return create_model(name, __base__=Schema, **fields)
 

@@ -4,6 +4,7 @@ Made once, when the router is made. Everything later (statements, parameters, by
 request looks up nothing in SQLAlchemy or pydantic that is not here.
 """
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._answers import Output
 from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
-from fastapi_kit.crud._bodies import Input, check_fields, check_input
+from fastapi_kit.crud._bodies import Input, check_fields, given_input
 from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.schemas import partial
@@ -77,20 +78,36 @@ def _inputs(
     name = mapped.model.__name__
     writable = [attribute for attribute in visible if not attribute.read_only]
     keyless = [attribute for attribute in writable if attribute is not mapped.key]
+    given = functools.partial(given_input, attributes=mapped.attributes, resource=name)
     made: dict[str, Input] = {}
     if "create" in operations:
-        given = schemas.create
-        made["create"] = Input(given or derive_create(f"{name}Create", writable), sent_only=given is None)
+        made["create"] = (
+            given(schemas.create, sent_only=False)
+            if schemas.create
+            else Input(derive_create(f"{name}Create", writable), sent_only=True)
+        )
     if "replace" in operations:
-        given = schemas.replace or schemas.create
-        made["replace"] = Input(given or derive_replace(f"{name}Replace", keyless), sent_only=False)
+        replace = schemas.replace or schemas.create
+        made["replace"] = (
+            given(replace, sent_only=False)
+            if replace
+            else Input(derive_replace(f"{name}Replace", keyless), sent_only=False)
+        )
     if "update" in operations:
-        given = schemas.update or (partial(schemas.create) if schemas.create else None)
-        made["update"] = Input(given or derive_update(f"{name}Update", keyless), sent_only=True)
+        update = schemas.update or _partial(schemas.create)
+        made["update"] = (
+            given(update, sent_only=True) if update else Input(derive_update(f"{name}Update", keyless), sent_only=True)
+        )
     for operation, body in made.items():
-        check_input(body.model, mapped.attributes, name)
         if operation != "create" and mapped.key.name in body.model.model_fields:
             raise ResourceError(
                 f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
             )
     return made
+
+
+def _partial(create: type[BaseModel] | None) -> type[BaseModel] | None:
+    try:
+        return create and partial(create)
+    except TypeError as error:
+        raise ResourceError(f"{error} Or give update= a schema of its own.") from error

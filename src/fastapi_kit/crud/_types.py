@@ -23,6 +23,8 @@ from fastapi_kit.schemas import UTCDatetime, text
 
 UNBOUNDED_TEXT = 10_000
 """Code points at most in a text column without a length."""
+_LARGEST_TEXT = 2**30 - 1
+"""Bytes at most in any text of PostgreSQL."""
 LONGEST_ARRAY = 1_000
 DIGITS = 38
 """Digits at most in a `Numeric` without a precision."""
@@ -49,11 +51,21 @@ class Kind:
     splits_on_comma: bool = True
     """Whether `a,b` in a list operator is two values. Not for text, which may hold a comma."""
     nullable: bool = False
+    unbounded: Any = None
+    """The annotation of a value without the bounds that the kit sets, where those are not the column's own."""
 
     @property
     def written(self) -> Any:
         """The annotation of the column in a body: its value, or null if it may be."""
-        return self.value | None if self.nullable else self.value
+        return self._or_null(self.value)
+
+    @property
+    def stored(self) -> Any:
+        """The annotation of all that the column can hold."""
+        return self._or_null(self.value if self.unbounded is None else self.unbounded)
+
+    def _or_null(self, annotation: Any) -> Any:
+        return annotation | None if self.nullable else annotation
 
 
 def kind_of(column: sa.Column[Any]) -> Kind:
@@ -91,8 +103,10 @@ def _enum(type_: sa.Enum) -> Kind:
 
 
 def _string(type_: sa.String) -> Kind:
-    bounded = Annotated[str, text(max_length=type_.length or UNBOUNDED_TEXT)]
-    return Kind(bounded, str, TEXT, splits_on_comma=False)
+    if type_.length:
+        return Kind(Annotated[str, text(max_length=type_.length)], str, TEXT, splits_on_comma=False)
+    bounded, unbounded = (Annotated[str, text(max_length=length)] for length in (UNBOUNDED_TEXT, _LARGEST_TEXT))
+    return Kind(bounded, str, TEXT, splits_on_comma=False, unbounded=unbounded)
 
 
 def _numeric(type_: sa.Numeric[Any]) -> Kind:
@@ -186,15 +200,18 @@ def _storable(value: JsonValue) -> JsonValue:
 
 
 def _json(_: object) -> Kind:
-    return Kind(Annotated[JsonValue, AfterValidator(_storable)], JsonValue, frozenset(), sortable=False)
+    check = AfterValidator(_storable)
+    value, anything = Annotated[JsonValue, check], Annotated[Any, check]
+    return Kind(value, JsonValue, frozenset(), sortable=False, unbounded=anything)
 
 
 def _array(type_: sa.ARRAY[Any]) -> Kind | None:
     item = _kind(type_.item_type)
     if item is None or type_.dimensions not in {None, 1}:
         return None
-    value = Annotated[list[item.value], Field(max_length=LONGEST_ARRAY)]  # type: ignore[name-defined]
-    return Kind(value, list[item.read], frozenset(), sortable=False)  # type: ignore[name-defined]
+    unbounded = list[item.value]  # type: ignore[name-defined]
+    value = Annotated[unbounded, Field(max_length=LONGEST_ARRAY)]
+    return Kind(value, list[item.read], frozenset(), sortable=False, unbounded=unbounded)  # type: ignore[name-defined]
 
 
 def _uuid(type_: sa.Uuid[Any]) -> Kind:
