@@ -1,10 +1,13 @@
 """Fixtures that every test may use."""
 
+import logging
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import URL, make_url
+from structlog.contextvars import clear_contextvars
 
 from fastapi_kit.db import Database
 from tests.databases import emptied, own_database
@@ -14,6 +17,20 @@ from tests.databases import emptied, own_database
 def anyio_backend() -> str:
     """Async tests run on asyncio, the loop that FastAPI apps run on."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Structlog has its defaults, and the standard library's loggers get back what a test took or gave them."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    structlog.reset_defaults()
+    clear_contextvars()
+    yield
+    structlog.reset_defaults()
+    clear_contextvars()
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.level, logger.propagate = handlers, level, propagate
 
 
 @pytest.fixture(scope="session")

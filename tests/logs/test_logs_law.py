@@ -28,7 +28,7 @@ output = io.StringIO()
 
 
 @pytest.fixture(autouse=True)
-def lines_as_json(restored_logging: None) -> Iterator[None]:
+def lines_as_json(logging_as_it_was: None) -> Iterator[None]:
     """Access events go to `output`."""
     configure("INFO", "json", stream=output)
     yield

@@ -62,9 +62,10 @@ class Database:
         return self.connections.sessions()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work`, which executes exactly one statement, on a connection in AUTOCOMMIT.
+        """Run `work` on a connection in AUTOCOMMIT, where each statement is a transaction of its own.
 
-        The statement is its own transaction: it has taken effect when this returns, and nothing has when this raises.
+        A single statement has taken effect when this returns, and has not when this raises; what must take effect
+        together with others belongs into a `session`. Several reads are not one snapshot.
         `work` runs in a greenlet and uses the synchronous API of the connection that it is given.
         """
 

@@ -37,8 +37,8 @@ class RequestContextMiddleware:
     The event `request` has `method`, `url` (the path, without query), `route` (the template), `status_code`,
     `duration` (seconds), `bytes` (of the body, as sent), `user_agent`, `client`, `outcome` (`ok`, `error`,
     `disconnect`, `truncated`) and, where an exception escaped, `error`, its class. Its level is info; error for the
-    outcome `error`, warning for the other two. A websocket has one event when it has closed, with `WEBSOCKET` as method and
-    its `close_code`.
+    outcome `error`, warning for the other two. A websocket has one event when it has closed, with `WEBSOCKET` as
+    method and its `close_code`.
 
     The traceback of an exception is left to the server, which logs it anyway: the request id stays bound for that line.
 

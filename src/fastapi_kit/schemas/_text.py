@@ -25,7 +25,7 @@ def text(*, max_length: int, min_length: int = 0) -> StringConstraints:
         max_length: The most code points.
         min_length: The fewest code points.
     """
-    return StringConstraints(min_length=min_length, max_length=max_length, pattern=_NO_NUL)
+    return StringConstraints(min_length=min_length or None, max_length=max_length, pattern=_NO_NUL)
 
 
 def line(*, max_length: int, min_length: int = 0) -> StringConstraints:
@@ -37,7 +37,7 @@ def line(*, max_length: int, min_length: int = 0) -> StringConstraints:
         max_length: The most code points.
         min_length: The fewest code points.
     """
-    return StringConstraints(min_length=min_length, max_length=max_length, pattern=_ONE_LINE)
+    return StringConstraints(min_length=min_length or None, max_length=max_length, pattern=_ONE_LINE)
 
 
 Text = Annotated[str, text(max_length=10_000)]
