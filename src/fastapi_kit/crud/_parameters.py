@@ -61,11 +61,11 @@ def read_list(query_string: bytes, grammar: ListGrammar, foreign: Collection[str
         return _request(grammar, {}, (), {})
     reader = Reader(foreign)
     own: dict[str, str] = {}
-    given: dict[str, list[str]] = {}
+    given: dict[str, list[tuple[str, str]]] = {}
     for name, text in reader.pairs(query_string):
         found = grammar.filters.get(name)
         if found is not None:
-            given.setdefault(found.parameter, []).append(text)
+            given.setdefault(found.parameter, []).append((name, text))
             if len(given[found.parameter]) > 1 and not found.many:
                 reader.repeated(name)
         elif name not in LIST_PARAMETERS:
@@ -95,16 +95,17 @@ def _request(
 
 
 def _read_filters(
-    reader: Reader, grammar: ListGrammar, given: dict[str, list[str]]
+    reader: Reader, grammar: ListGrammar, given: dict[str, list[tuple[str, str]]]
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     shape: list[str] = []
     values: dict[str, Any] = {}
-    for parameter, texts in sorted(given.items()):
+    for parameter, pairs in sorted(given.items()):
         found = grammar.filters[parameter]
         if found.many:
-            values[parameter] = reader.values(found, texts)
+            values[parameter] = reader.values(found, [text for _, text in pairs])
         else:
-            value = reader.value(parameter, found.parse, texts[0])
+            name, text = pairs[0]  # an error is told by the form of the name that was sent
+            value = reader.value(name, found.parse, text)
             if found.operator == "isnull":
                 parameter = f"{parameter}={value}"  # noqa: PLW2901 - IS NULL takes no bind parameter
             else:
