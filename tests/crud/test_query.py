@@ -239,6 +239,20 @@ async def test_all_pages_are_all_rows(
     assert met == shown(in_order(rows, order or [("number", True)]))
 
 
+patterns = st.text("aA%_/\\", max_size=3)
+
+
+@law
+@given(stored=st.lists(patterns, min_size=1, max_size=8), asked=patterns)
+async def test_text_is_matched_as_it_is(library: Library, stored: list[str], asked: str) -> None:
+    """Law: no character of a text means anything but itself."""
+    rows = [{**row, "text": text} for row, text in zip(words(len(stored)), stored, strict=True)]
+    await library.fill(rows)
+    for operator in ("contains", "icontains", "startswith"):
+        answer = await library.page((f"text__{operator}", asked), ("sort", "id"), ("limit", "100"))
+        assert answer["items"] == shown([row for row in rows if MATCHES[operator](row["text"], asked)]), operator
+
+
 def words(count: int) -> list[dict[str, Any]]:
     """That many rows, numbered from 1."""
     row = {"text": "a", "note": None, "number": None, "day": None, "level": "low", "page": 0}
