@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi_kit.app import create_app
 
+from fastapi_kit.app import create_app
 from fastapi_kit.db import Database
 
 from .data import CREDIT
