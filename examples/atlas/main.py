@@ -1,4 +1,4 @@
-"""The app: `fastapi dev`, `uvicorn examples.atlas.main:app` and `python -m examples.atlas` serve it."""
+"""The app: `uvicorn examples.atlas.main:app`, `python -m examples.atlas` and the `fastapi` command serve it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

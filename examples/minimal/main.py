@@ -1,4 +1,4 @@
-"""A complete service in one file: `fastapi dev examples/minimal/main.py`, then open http://127.0.0.1:8000/docs."""
+"""A complete service in one file: `uvicorn examples.minimal.main:app`, then open http://127.0.0.1:8000/docs."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
