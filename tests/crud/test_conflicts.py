@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter
-from fastapi_kit.db import Database
+from fastapi_kit.db import HIDDEN, Database
 from fastapi_kit.testing import client
 from tests.crud.library import City, Country, Models, app_with, create_tables, store
 
@@ -33,6 +33,15 @@ class Shelf(Unnamed):
     parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("shelf.id"))
     width: Mapped[int] = mapped_column(sa.CheckConstraint("width > 0"), default=1)
     __table_args__ = (sa.UniqueConstraint("room", "position"),)
+
+
+class Locker(Unnamed):
+    """A row whose hidden column is unique, and always the same."""
+
+    __tablename__ = "locker"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(sa.String(9))
+    combination: Mapped[int] = mapped_column(unique=True, default=1234, info=HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def check_conflict(response: httpx2.Response, violation: str, fields: list[str])
         "type": "about:blank",
         "title": "Conflict",
         "status": 409,
-        "detail": DETAILS[violation] if fields else IN_USE,
+        "detail": IN_USE if violation == "foreign_key" and not fields else DETAILS[violation],
         "violation": violation,
         "fields": fields,
     }
@@ -177,6 +186,14 @@ async def test_keys_and_parents(stored: httpx2.AsyncClient) -> None:
 async def test_keys_and_parents_on_mariadb(stored_in_mariadb: httpx2.AsyncClient) -> None:
     """MariaDB's answers are the same."""
     await check_keys_and_parents(stored_in_mariadb)
+
+
+async def test_a_hidden_column_is_not_named(database: Database) -> None:
+    """A constraint of a column that clients do not know of refuses the row, and does not tell of the column."""
+    await create_tables(database, Unnamed)
+    async with client(app_with(database, CRUDRouter(Locker, prefix="/lockers"))) as api:
+        assert (await api.post("/lockers", json={"label": "a"})).status_code == 201
+        check_conflict(await api.post("/lockers", json={"label": "b"}), "unique", [])
 
 
 async def test_the_first_of_many_writers_wins(stored: httpx2.AsyncClient) -> None:

@@ -48,6 +48,10 @@ class Resource:
     inputs: Mapping[str, Input]
     """The bodies of the operations `create`, `replace` and `update`."""
 
+    def knows(self, name: str) -> bool:
+        """Whether clients know of the column `name`: by reading or by writing it."""
+        return name in self.visible or any(name in body.model.model_fields for body in self.inputs.values())
+
 
 def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collection[str]) -> Resource:
     """Compile the description of `model` for the given operations.

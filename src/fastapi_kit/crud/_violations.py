@@ -11,7 +11,10 @@ from fastapi_kit.db import Violation
 
 
 def violated_fields(violation: Violation, resource: Resource) -> tuple[str, ...]:
-    """The attributes that the violated constraint is about, in the table's order; none if it is another table's."""
+    """The attributes that the violated constraint is about, in the table's order.
+
+    None if it is another table's; and those only that clients know of.
+    """
     if violation.columns:
         names = set(violation.columns) if violation.table in {None, resource.table.name} else set[str]()
     else:
@@ -40,7 +43,7 @@ def missing_references(connection: sa.Connection, resource: Resource, values: Ma
 
 def _named(column_names: Iterable[str], resource: Resource) -> tuple[str, ...]:
     wanted = set(column_names)
-    return tuple(name for name, column in resource.columns.items() if column.name in wanted)
+    return tuple(name for name, column in resource.columns.items() if column.name in wanted and resource.knows(name))
 
 
 def _columns_of(constraint: str | None, table: sa.Table) -> Iterable[sa.Column[Any]]:
