@@ -75,7 +75,8 @@ documents = st.recursive(
     st.none() | st.booleans() | st.integers() | finite | st.text(characters, max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(characters, max_size=3), inner, max_size=3),
     max_leaves=6,
-)
+).filter(lambda document: isinstance(document, bool) or not isinstance(document, int | float))
+"""SQLite stores a document that is nothing but a number as that number: 1.0 comes back as 1."""
 STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "small": st.integers(-(2**15), 2**15 - 1),
     "number": st.integers(-(2**31), 2**31 - 1),
@@ -294,7 +295,7 @@ async def test_a_given_schema_is_answered_as_fastapi_would(database: Database, r
         {"name": "Basel", "elevation": 260, **city},
         {"name": "Genève", "elevation": 375, **city, "population": 5},
     )
-    app = with_oracle(app_with(database, CRUDRouter(City, prefix="/cities", read=read)), read)
+    app = with_oracle(app_with(database, CRUDRouter(City, prefix="/cities", read=read, routes={"list", "get"})), read)
     async with client(app) as api:
         assert (await api.get("/cities/1")).content == (await api.get("/oracle/1")).content
         assert (await api.get("/cities")).content == (await api.get("/oracle")).content

@@ -45,19 +45,23 @@ class Attribute:
 
     @property
     def read_only(self) -> bool:
-        """The server alone writes it: by mark, or because the database computes or counts it."""
-        return (
-            self.column.info.items() >= READ_ONLY.items()
-            or self.column.computed is not None
-            or self.column.identity is not None
-            or self.column is self.column.table.autoincrement_column
+        """The server alone writes it: by mark, or because the database makes it."""
+        return self.column.info.items() >= READ_ONLY.items() or self.made_by_database
+
+    @property
+    def made_by_database(self) -> bool:
+        """The database computes or counts its values."""
+        column = self.column
+        return bool(
+            column.computed is not None or column.identity is not None or column is column.table.autoincrement_column
         )
 
     @property
     def has_default(self) -> bool:
         """A row can be made without a value for it."""
         column = self.column
-        return bool(column.nullable) or column.default is not None or column.server_default is not None
+        given = bool(column.nullable) or column.default is not None or column.server_default is not None
+        return given or self.made_by_database
 
     @property
     def constant_default(self) -> Any:

@@ -90,6 +90,7 @@ def _inputs(
             if schemas.create
             else Input(derive_create(f"{name}Create", writable), sent_only=True)
         )
+        _check_complete(made["create"].model, mapped)
     if "replace" in operations:
         replace = schemas.replace or schemas.create
         made["replace"] = (
@@ -108,6 +109,18 @@ def _inputs(
                 f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
             )
     return made
+
+
+def _check_complete(create: type[BaseModel], mapped: Mapped) -> None:
+    written = {*create.model_fields, *create.model_computed_fields}
+    missing = [
+        name for name, attribute in mapped.attributes.items() if name not in written and not attribute.has_default
+    ]
+    if missing:
+        raise ResourceError(
+            f"{create.__name__} lacks {', '.join(missing)}, without which there is no row of {mapped.model.__name__}: "
+            "give the column a default, give a create= that has it, or leave 'create' out of routes="
+        )
 
 
 def _partial(create: type[BaseModel] | None) -> type[BaseModel] | None:

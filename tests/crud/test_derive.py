@@ -1,0 +1,245 @@
+"""Schemas derived from columns: what may be sent, what must be, and what the JSON schema says of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
+from sqlalchemy.orm import DeclarativeBase
+
+from fastapi_kit.crud._resource import Resource, Schemas, describe
+from tests.crud.library import TYPES, VALUES, City, Country, Everything, Note
+
+WRITES = ("create", "replace", "update")
+
+
+def resource_of(model: type[DeclarativeBase], operations: Sequence[str] = WRITES) -> Resource:
+    """The description of a model, with everything derived."""
+    return describe(model, Schemas(), operations)
+
+
+def body(model: type[DeclarativeBase], operation: str) -> type[BaseModel]:
+    """The derived schema of a write."""
+    return resource_of(model).inputs[operation].model
+
+
+def required(schema: type[BaseModel]) -> set[str]:
+    """The fields that must be sent."""
+    return {name for name, field in schema.model_fields.items() if field.is_required()}
+
+
+COUNTRY, CITY, NOTE = {"code", "name", "currency", "population"}, {"name", "country_code"}, {"text", "mood"}
+OPTIONAL = {"population", "elevation", "short", "twin_id"}
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "fields", "needed"),
+    [
+        (Country, "create", COUNTRY, {"code", "name"}),
+        (Country, "replace", COUNTRY - {"code"}, {"name", "currency"}),
+        (Country, "update", COUNTRY - {"code"}, set[str]()),
+        (City, "create", CITY | OPTIONAL, CITY),
+        (City, "replace", CITY | OPTIONAL, CITY),
+        (City, "update", CITY | OPTIONAL, set[str]()),
+        (Note, "create", NOTE, {"text"}),
+        (Note, "replace", NOTE, {"text"}),
+        (Note, "update", NOTE, set[str]()),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else value if isinstance(value, str) else "",
+)
+def test_what_a_body_has_and_needs(
+    model: type[DeclarativeBase], operation: str, fields: set[str], needed: set[str]
+) -> None:
+    """What clients may not write is in no body; what has a default may be left out where that default is known."""
+    schema = body(model, operation)
+    assert set(schema.model_fields) == fields
+    assert required(schema) == needed
+
+
+def test_what_a_row_shows() -> None:
+    """A row has all columns but the hidden ones, in their order, and each is always there."""
+    schema = resource_of(City).output.model
+    assert list(schema.model_fields) == [
+        *("id", "name", "country_code", "population", "elevation", "short", "twin_id", "rank")
+    ]
+    assert required(schema) == set(schema.model_fields)
+
+
+def test_constant_defaults_are_told() -> None:
+    """The JSON schema names a default that is always the same, and no other."""
+    properties = body(City, "create").model_json_schema()["properties"]
+    assert properties["population"]["default"] == 0
+    assert properties["elevation"]["default"] is None
+    assert "default" not in body(Country, "create").model_json_schema()["properties"]["currency"]
+    assert not [
+        field for field in body(City, "update").model_json_schema()["properties"].values() if "default" in field
+    ]
+
+
+def test_comments_are_descriptions() -> None:
+    """What the column's comment says, the schema says."""
+    for schema in (resource_of(Country).output.model, body(Country, "create"), body(Country, "update")):
+        assert schema.model_json_schema()["properties"]["population"]["description"] == "As of the last census"
+
+
+INTEGER = {"type": "integer"}
+SCHEMAS: dict[str, Any] = {
+    "small": INTEGER | {"minimum": -(2**15), "maximum": 2**15 - 1},
+    "number": INTEGER | {"minimum": -(2**31), "maximum": 2**31 - 1},
+    "big": INTEGER | {"minimum": -(2**63), "maximum": 2**63 - 1},
+    "flag": {"type": "boolean"},
+    "level": {"type": "string", "enum": ["low", "high"]},
+    "line": {"type": "string", "maxLength": 20, "pattern": "^[^\\u0000]*$"},
+    "text": {"type": "string", "maxLength": 10_000, "pattern": "^[^\\u0000]*$"},
+    "price": {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": -1e8, "exclusiveMaximum": 1e8, "multipleOf": 0.01},
+            {"type": "string", "pattern": r"^-?\d{1,8}(\.\d{1,2})?$"},
+        ]
+    },
+    "ratio": {"type": "number"},
+    "at": {"type": "string", "format": "date-time"},
+    "wall": {"type": "string", "format": "date-time-local"},
+    "day": {"type": "string", "format": "date"},
+    "clock": {"type": "string", "format": "time-local"},
+    "span": {"type": "string", "format": "duration"},
+    "ref": {"type": "string", "format": "uuid"},
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_json_schema_of_each_type(name: str) -> None:
+    """Bounds and forms are those of the column; null is another possibility, not another type."""
+    properties = body(Everything, "create").model_json_schema()["properties"]
+    described = {key: value for key, value in properties[name].items() if key != "title"}
+    assert described == SCHEMAS[name]
+    alternatives = properties[f"{name}_or_null"]["anyOf"]
+    assert alternatives == [*SCHEMAS[name].get("anyOf", [SCHEMAS[name]]), {"type": "null"}]
+
+
+EDGES: dict[str, tuple[list[Any], list[Any]]] = {
+    "small": ([-(2**15), 2**15 - 1], [-(2**15) - 1, 2**15, None]),
+    "number": ([-(2**31), 2**31 - 1], [-(2**31) - 1, 2**31]),
+    "big": ([-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
+    "colour": (["red", "green"], ["RED", "blue", 1]),
+    "level": (["low", "high"], ["", "LOW"]),
+    "line": (["", "x" * 20, "\U0001f701" * 20], ["x" * 21, "\0", 5]),
+    "text": (["x" * 10_000], ["x" * 10_001, "a\0b"]),
+    "price": ([0, "-99999999.99", 1.5, "0.10"], [100_000_000, "0.001", "1e999999", "NaN", True, ""]),
+    "ratio": ([0, 1e308, "1.5"], ["NaN", "inf", None]),
+    "at": (
+        ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-01-01T00:00:00+14:00"],
+        ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2024-01-01T00:00:00", "2024-01-01", 0, "0"],
+    ),
+    "wall": (["0001-01-01T00:00:00"], ["2024-01-01T00:00:00Z", 0, "0"]),
+    "day": (["0001-01-01", "9999-12-31"], ["0000-01-01", "10000-01-01", 0, "0", "2023-02-29"]),
+    "clock": (["00:00:00", "23:59:59.999999", "12:00"], ["24:00:00", "12:00:00Z", 0, "43200", True]),
+    "span": (["P2932896DT23H59M59.999999S", "-P719162D"], ["P2932897D", "-P719163D", "NaN"]),
+    "ref": (["01890a5d-ac96-774b-bcce-b302099a8057"], ["01890a5d", 5]),
+    "data": ([None, {}, [], "", 0, {"a": [1e308]}], ["\0", {"\0": 1}, [[float("nan")]], {"a": float("inf")}]),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_the_bounds_of_each_type(name: str) -> None:
+    """What the narrowest database stores is taken, to the last value, and the next one is not."""
+    schema = body(Everything, "update")
+    taken, refused = EDGES[name]
+    for value in taken:
+        assert schema.model_validate({name: value}).model_fields_set == {name}
+    for value in refused:
+        with pytest.raises(ValidationError):
+            schema.model_validate({name: value})
+
+
+def test_every_type_is_tried() -> None:
+    """The tables of this module leave no type out."""
+    assert set(EDGES) == set(TYPES) - {"flag"}
+    assert set(SCHEMAS) == set(TYPES) - {"colour", "data"}
+
+
+def test_instants_are_taken_to_utc() -> None:
+    """Whatever the offset, what is stored is in UTC."""
+    made = body(Everything, "update").model_validate({"at": "2024-01-01T00:00:00+14:00"})
+    assert made.model_dump(exclude_unset=True) == {"at": datetime.fromisoformat("2023-12-31T10:00:00+00:00")}
+
+
+def test_null_is_taken_where_the_column_takes_it() -> None:
+    """Each column that may be null takes null in each body, and no other does, but JSON, which has a null itself."""
+    for operation in WRITES:
+        schema = body(Everything, operation)
+        whole: dict[str, Any] = to_jsonable_python(dict(VALUES))
+        nulls = {f"{name}_or_null": None for name in TYPES}
+        assert schema.model_validate({**whole, **nulls})
+        for name in set(TYPES) - {"data"}:
+            with pytest.raises(ValidationError):
+                schema.model_validate({**whole, name: None})
+
+
+def test_numbers_without_precision_are_bounded_all_the_same() -> None:
+    """A `Numeric` of any size takes 38 digits; one that is a float in Python is a float."""
+
+    class Models(DeclarativeBase):
+        pass
+
+    class Amount(Models):
+        __table__ = sa.Table(
+            "amount",
+            Models.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("any", sa.Numeric, nullable=False),
+            sa.Column("whole", sa.Numeric(5, 0), nullable=False),
+            sa.Column("inexact", sa.Numeric(5, 2, asdecimal=False), nullable=False),
+        )
+
+    schema = body(Amount, "update")
+    assert schema.model_validate({"any": "9" * 38}).model_dump(exclude_unset=True) == {"any": Decimal("9" * 38)}
+    for refused in ({"any": "9" * 39}, {"any": "1e38"}, {"whole": "1.5"}, {"whole": 100_000}, {"inexact": "NaN"}):
+        with pytest.raises(ValidationError):
+            schema.model_validate(refused)
+    assert schema.model_json_schema()["properties"]["whole"]["anyOf"][1] == {
+        "type": "string",
+        "pattern": r"^-?\d{1,5}$",
+    }
+
+
+def test_arrays_are_lists_of_their_items() -> None:
+    """PostgreSQL's arrays take so many values of the item's type, and can neither be filtered nor sorted by."""
+
+    class Models(DeclarativeBase):
+        pass
+
+    class Tagged(Models):
+        __table__ = sa.Table(
+            "tagged",
+            Models.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("tags", sa.ARRAY(sa.String(5)), nullable=False),
+        )
+
+    resource = resource_of(Tagged)
+    assert not resource.visible["tags"].kind.operators
+    assert not resource.visible["tags"].kind.sortable
+    schema = resource.inputs["create"].model
+    assert schema.model_validate({"tags": ["a", "b"] * 500})
+    for refused in (["abcdef"], ["a"] * 1001, "a", [None], ["\0"]):
+        with pytest.raises(ValidationError):
+            schema.model_validate({"tags": refused})
+
+
+def test_uuids_may_be_text() -> None:
+    """A `Uuid` that is text in Python is text to clients."""
+
+    class Models(DeclarativeBase):
+        pass
+
+    class Named(Models):
+        __table__ = sa.Table("named", Models.metadata, sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True))
+
+    assert resource_of(Named).output.model.model_json_schema()["properties"]["id"]["type"] == "string"
+    with pytest.raises(ValidationError):
+        body(Named, "create").model_validate({"id": "x" * 37})
