@@ -66,7 +66,7 @@ def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collect
     check_fields(read.__name__, read.model_fields, mapped.attributes, model.__name__)
     visible = {name: mapped.attributes[name] for name, field in read.model_fields.items() if not field.exclude}
     return Resource(
-        name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),
+        name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower(),
         table=mapped.table,
         key=mapped.key,
         visible=MappingProxyType(visible),
