@@ -34,9 +34,13 @@ def nodes(node: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
         for name, child in members.items():
             yield from nodes(child, f"{path}/{name}")
     elif isinstance(node, list):
-        items: list[Any] = node
-        for index, child in enumerate(items):
+        for index, child in enumerate(items_of(node)):
             yield from nodes(child, f"{path}/{index}")
+
+
+def items_of(node: Any) -> list[Any]:
+    """A list, whose items may be anything."""
+    return cast("list[Any]", node)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
