@@ -1,5 +1,7 @@
 """Schemas derived from columns: what may be sent, what must be, and what the JSON schema says of it."""
 
+import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +32,11 @@ def body(model: type[DeclarativeBase], operation: str) -> type[BaseModel]:
 def required(schema: type[BaseModel]) -> set[str]:
     """The fields that must be sent."""
     return {name for name, field in schema.model_fields.items() if field.is_required()}
+
+
+def read(schema: type[BaseModel], payload: dict[str, Any]) -> dict[str, Any]:
+    """What a JSON document is to a schema."""
+    return schema.model_validate_json(json.dumps(payload)).model_dump(exclude_unset=True)
 
 
 COUNTRY, CITY, NOTE = {"code", "name", "currency", "population"}, {"name", "country_code"}, {"text", "mood"}
@@ -122,15 +129,16 @@ def test_the_json_schema_of_each_type(name: str) -> None:
 
 
 EDGES: dict[str, tuple[list[Any], list[Any]]] = {
-    "small": ([-(2**15), 2**15 - 1], [-(2**15) - 1, 2**15, None]),
+    "small": ([-(2**15), 2**15 - 1], [-(2**15) - 1, 2**15, None, "1", True, 1.5]),
     "number": ([-(2**31), 2**31 - 1], [-(2**31) - 1, 2**31]),
     "big": ([-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
+    "flag": ([True, False], [0, 1, "true", "yes", None]),
     "colour": (["red", "green"], ["RED", "blue", 1]),
     "level": (["low", "high"], ["", "LOW"]),
     "line": (["", "x" * 20, "\U0001f701" * 20], ["x" * 21, "\0", 5]),
     "text": (["x" * 10_000], ["x" * 10_001, "a\0b"]),
     "price": ([0, "-99999999.99", 1.5, "0.10"], [100_000_000, "0.001", "1e999999", "NaN", True, ""]),
-    "ratio": ([0, 1e308, "1.5"], ["NaN", "inf", None]),
+    "ratio": ([0, 1e308], ["NaN", math.inf, math.nan, "1.5", True, None]),
     "at": (
         ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-01-01T00:00:00+14:00"],
         ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2024-01-01T00:00:00", "2024-01-01", 0, "0"],
@@ -138,9 +146,9 @@ EDGES: dict[str, tuple[list[Any], list[Any]]] = {
     "wall": (["0001-01-01T00:00:00"], ["2024-01-01T00:00:00Z", 0, "0"]),
     "day": (["0001-01-01", "9999-12-31"], ["0000-01-01", "10000-01-01", 0, "0", "2023-02-29"]),
     "clock": (["00:00:00", "23:59:59.999999", "12:00"], ["24:00:00", "12:00:00Z", 0, "43200", True]),
-    "span": (["P2932896DT23H59M59.999999S", "-P719162D"], ["P2932897D", "-P719163D", "NaN"]),
+    "span": (["P2932896DT23H59M59.999999S", "-P719162D"], ["P2932897D", "-P719163D", "NaN", 5]),
     "ref": (["01890a5d-ac96-774b-bcce-b302099a8057"], ["01890a5d", 5]),
-    "data": ([None, {}, [], "", 0, {"a": [1e308]}], ["\0", {"\0": 1}, [[float("nan")]], {"a": float("inf")}]),
+    "data": ([None, {}, [], "", 0, {"a": [1e308]}], ["\0", {"\0": 1}, [[math.nan]], {"a": math.inf}]),
 }
 
 
@@ -150,22 +158,22 @@ def test_the_bounds_of_each_type(name: str) -> None:
     schema = body(Everything, "update")
     taken, refused = EDGES[name]
     for value in taken:
-        assert schema.model_validate({name: value}).model_fields_set == {name}
+        assert read(schema, {name: value}).keys() == {name}
     for value in refused:
         with pytest.raises(ValidationError):
-            schema.model_validate({name: value})
+            read(schema, {name: value})
 
 
 def test_every_type_is_tried() -> None:
     """The tables of this module leave no type out."""
-    assert set(EDGES) == set(TYPES) - {"flag"}
+    assert set(EDGES) == set(TYPES)
     assert set(SCHEMAS) == set(TYPES) - {"colour", "data"}
 
 
 def test_instants_are_taken_to_utc() -> None:
     """Whatever the offset, what is stored is in UTC."""
-    made = body(Everything, "update").model_validate({"at": "2024-01-01T00:00:00+14:00"})
-    assert made.model_dump(exclude_unset=True) == {"at": datetime.fromisoformat("2023-12-31T10:00:00+00:00")}
+    made = read(body(Everything, "update"), {"at": "2024-01-01T00:00:00+14:00"})
+    assert made == {"at": datetime.fromisoformat("2023-12-31T10:00:00+00:00")}
 
 
 def test_null_is_taken_where_the_column_takes_it() -> None:
@@ -174,10 +182,10 @@ def test_null_is_taken_where_the_column_takes_it() -> None:
         schema = body(Everything, operation)
         whole: dict[str, Any] = to_jsonable_python(dict(VALUES))
         nulls = {f"{name}_or_null": None for name in TYPES}
-        assert schema.model_validate({**whole, **nulls})
+        assert read(schema, {**whole, **nulls})
         for name in set(TYPES) - {"data"}:
             with pytest.raises(ValidationError):
-                schema.model_validate({**whole, name: None})
+                read(schema, {**whole, name: None})
 
 
 def test_numbers_without_precision_are_bounded_all_the_same() -> None:
@@ -197,10 +205,10 @@ def test_numbers_without_precision_are_bounded_all_the_same() -> None:
         )
 
     schema = body(Amount, "update")
-    assert schema.model_validate({"any": "9" * 38}).model_dump(exclude_unset=True) == {"any": Decimal("9" * 38)}
+    assert read(schema, {"any": "9" * 38}) == {"any": Decimal("9" * 38)}
     for refused in ({"any": "9" * 39}, {"any": "1e38"}, {"whole": "1.5"}, {"whole": 100_000}, {"inexact": "NaN"}):
         with pytest.raises(ValidationError):
-            schema.model_validate(refused)
+            read(schema, refused)
     assert schema.model_json_schema()["properties"]["whole"]["anyOf"][1] == {
         "type": "string",
         "pattern": r"^-?\d{1,5}$",
@@ -225,10 +233,10 @@ def test_arrays_are_lists_of_their_items() -> None:
     assert not resource.visible["tags"].kind.operators
     assert not resource.visible["tags"].kind.sortable
     schema = resource.inputs["create"].model
-    assert schema.model_validate({"tags": ["a", "b"] * 500})
+    assert read(schema, {"tags": ["a", "b"] * 500})
     for refused in (["abcdef"], ["a"] * 1001, "a", [None], ["\0"]):
         with pytest.raises(ValidationError):
-            schema.model_validate({"tags": refused})
+            read(schema, {"tags": refused})
 
 
 def test_uuids_may_be_text() -> None:
@@ -242,4 +250,14 @@ def test_uuids_may_be_text() -> None:
 
     assert resource_of(Named).output.model.model_json_schema()["properties"]["id"]["type"] == "string"
     with pytest.raises(ValidationError):
-        body(Named, "create").model_validate({"id": "x" * 37})
+        read(body(Named, "create"), {"id": "x" * 37})
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "a/", "/", "\0"])
+def test_a_key_that_no_path_can_hold_is_refused(key: str) -> None:
+    """A row that could be made but never found is not made; dots and other signs are no harm."""
+    schema = body(Country, "create")
+    with pytest.raises(ValidationError):
+        read(schema, {"code": key, "name": "x"})
+    for fine in ("FR", ".a", "a.", "?", "%", "é#"):
+        assert read(schema, {"code": fine, "name": "x"})["code"] == fine

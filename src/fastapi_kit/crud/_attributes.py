@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapper
 
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.crud._types import Kind, kind_of
+from fastapi_kit.crud._types import SEGMENT, Kind, kind_of
 from fastapi_kit.db import HIDDEN, READ_ONLY
 
 
@@ -31,12 +31,21 @@ class Attribute:
         return kind_of(self.column)
 
     @property
+    def written(self) -> Any:
+        """The annotation of a value in a derived body."""
+        return self._addressable(self.kind.written)
+
+    @property
     def stored(self) -> Any:
         """The annotation of all that the column can hold; `Any` if its type has no JSON form."""
         try:
-            return self.kind.stored
+            return self._addressable(self.kind.stored)
         except ResourceError:
             return Any
+
+    def _addressable(self, annotation: Any) -> Any:
+        """A key of text must fit into a path, or its row could be made but never found."""
+        return Annotated[annotation, SEGMENT] if self.column.primary_key and self.kind.read is str else annotation
 
     @property
     def hidden(self) -> bool:

@@ -136,9 +136,16 @@ def _read_own(reader: Reader, grammar: ListGrammar, own: dict[str, str]) -> dict
             case "count":
                 asked[name] = reader.one_of(name, text, _COUNT_MODES)
             case _:
-                try:
-                    asked[name] = read_order(text, grammar.sortable, grammar.key)
-                except KeyError:
-                    names = ", ".join(sorted(grammar.sortable))
-                    reader.error(name, "value_error", f"Sort by each of these once, with - for descending: {names}")
+                asked[name] = _read_sort(reader, grammar, text)
     return asked
+
+
+def _read_sort(reader: Reader, grammar: ListGrammar, text: str) -> tuple[Order, ...]:
+    try:
+        if text:
+            return read_order(text, grammar.sortable, grammar.key)
+    except KeyError:
+        pass
+    names = ", ".join(sorted(grammar.sortable))
+    reader.error("sort", "value_error", f"Sort by each of these once, with - for descending: {names}")
+    return ()

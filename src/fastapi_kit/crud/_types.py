@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, NaiveDatetime, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, NaiveDatetime, StringConstraints, WithJsonSchema
 from sqlalchemy.types import TypeEngine
 
 from fastapi_kit.crud._errors import ResourceError
@@ -28,6 +28,9 @@ _LARGEST_TEXT = 2**30 - 1
 LONGEST_ARRAY = 1_000
 DIGITS = 38
 """Digits at most in a `Numeric` without a precision."""
+
+SEGMENT = StringConstraints(min_length=1, pattern=r"^([^./\u0000]|\.[^./\u0000]|\.\.[^/\u0000])[^/\u0000]*$")
+"""Text that names a row in a path: not empty, without a slash, neither `.` nor `..` (RFC 3986, section 5.2.4)."""
 
 EQUALITY = frozenset({"eq", "ne", "in", "not_in", "isnull"})
 """Operators that every scalar column understands; `isnull` only where the column may be null."""
@@ -158,7 +161,8 @@ def _iso_time(value: object) -> object:
 def _temporal(written: Any, read: Any, form: str, check: Callable[[object], object] = _iso) -> Kind:
     """A kind whose values are written in one of the forms of RFC 3339; `form` is its name in OpenAPI's registry."""
     schema = WithJsonSchema({"type": "string", "format": form})
-    return Kind(Annotated[written, BeforeValidator(check), schema], read, RANGE)
+    # A validator of one's own is given Python's text, which a strict body would not take for a time any more.
+    return Kind(Annotated[written, Field(strict=False), BeforeValidator(check), schema], read, RANGE)
 
 
 def _datetime(type_: sa.DateTime) -> Kind:
