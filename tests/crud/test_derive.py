@@ -129,7 +129,7 @@ def test_the_json_schema_of_each_type(name: str) -> None:
 
 
 EDGES: dict[str, tuple[list[Any], list[Any]]] = {
-    "small": ([-(2**15), 2**15 - 1], [-(2**15) - 1, 2**15, None, "1", True, 1.5]),
+    "small": ([-(2**15), 2**15 - 1, 1.0], [-(2**15) - 1, 2**15, None, "1", True, 1.5]),
     "number": ([-(2**31), 2**31 - 1], [-(2**31) - 1, 2**31]),
     "big": ([-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
     "flag": ([True, False], [0, 1, "true", "yes", None]),

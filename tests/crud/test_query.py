@@ -333,3 +333,11 @@ async def test_all_errors_are_told_at_once(library: Library) -> None:
     assert {error["loc"][1] for error in response.json()["errors"]} == {
         *("number", "limit", "sort", "nothing", "text", "day__in")
     }
+
+
+async def test_suggestions_are_few(library: Library) -> None:
+    """Looking for similar names costs time, which a client cannot make a request spend a thousand times."""
+    response = await library.api.get("/words", params=[(f"numbr{number}", "1") for number in range(9)])
+    messages = [error["msg"] for error in response.json()["errors"]]
+    assert [message for message in messages if "did you mean" in message] == messages[:5]
+    assert len(messages) == 9

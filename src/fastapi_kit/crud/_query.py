@@ -17,7 +17,7 @@ CountMode = Literal["none", "capped", "exact"]
 COUNT_CAP = 10_000
 """Where a capped count stops."""
 MOST_VALUES = 100
-"""Values at most of one list operator, and parameters at most of one request."""
+"""Values at most of one list operator."""
 LARGEST_LIMIT = 1_000
 RESERVED = frozenset({"limit", "page", "sort", "cursor", "count", "fields", "include", "search"})
 """Parameters that have a meaning of their own; a column of such a name has only the long form, `limit__eq`."""

@@ -13,6 +13,10 @@ from fastapi_kit.errors import FieldError, ValidationProblem
 _LONGEST_NAME = 64
 """Code points at most of a client's own name for a parameter that are shown back to it."""
 
+_MOST_PARAMETERS = 1_000
+_MOST_SUGGESTIONS = 5
+"""Parameters at most of one request for which a similar name is looked for, which costs far more than all else."""
+
 _whole_number = text_parser(int)
 
 
@@ -26,6 +30,7 @@ class Reader:
     def __init__(self, foreign: Collection[str]) -> None:
         self._foreign = foreign
         self._errors: list[FieldError] = []
+        self._unknown = 0
 
     def error(self, name: str, kind: str, message: str) -> None:
         """Note an error of the parameter `name`, in the form that FastAPI gives to validation errors."""
@@ -44,19 +49,20 @@ class Reader:
         """The parameters that are not foreign, in order."""
         try:
             found = parse_qsl(
-                query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_VALUES
+                query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
             )
         except UnicodeDecodeError:
             self.error("", "value_error", "The query string must be percent-encoded UTF-8")
             return
         except ValueError:
-            self.error("", "too_long", f"There may be at most {MOST_VALUES} parameters")
+            self.error("", "too_long", f"There may be at most {_MOST_PARAMETERS} parameters")
             return
         yield from (pair for pair in found if pair[0] not in self._foreign)
 
     def unknown(self, name: str, known: Collection[str]) -> None:
         """Note that there is no parameter `name`, and which one may have been meant."""
-        close = get_close_matches(name[:_LONGEST_NAME], known, 1)
+        self._unknown += 1
+        close = get_close_matches(name[:_LONGEST_NAME], known, 1) if self._unknown <= _MOST_SUGGESTIONS else []
         hint = f"; did you mean {close[0]!r}?" if close else ""
         self.error(name, "extra_forbidden", f"There is no such parameter{hint}")
 

@@ -96,8 +96,13 @@ def _kind(type_: TypeEngine[Any]) -> Kind | None:
 
 
 def _integer(bits: int) -> Callable[[Any], Kind]:
-    bounds = Field(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)
-    return lambda _: Kind(Annotated[int, bounds], int, RANGE)
+    bounded = Annotated[int, Field(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1), BeforeValidator(_whole)]
+    return lambda _: Kind(bounded, int, RANGE)
+
+
+def _whole(value: object) -> object:
+    """To JSON 1.0 is an integer like 1 (RFC 8259, section 6), which a strict body would not take for one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _enum(type_: sa.Enum) -> Kind:
