@@ -22,7 +22,10 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
     """Structlog has its defaults, and the standard library's loggers get back what a test took or gave them."""
-    loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    root = logging.getLogger()
+    # Set up when a module with an app was imported, which may have been while tests were collected.
+    root.handlers = [handler for handler in root.handlers if not type(handler).__module__.startswith("fastapi_kit")]
+    loggers = [root, *map(logging.getLogger, logging.root.manager.loggerDict)]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     structlog.reset_defaults()
     clear_contextvars()
