@@ -239,6 +239,48 @@ def test_arrays_are_lists_of_their_items() -> None:
             read(schema, {"tags": refused})
 
 
+def test_times_may_have_a_zone() -> None:
+    """A `DateTime` with time zone takes instants; a `Time` with one takes an offset."""
+
+    class Models(DeclarativeBase):
+        pass
+
+    class Zoned(Models):
+        __table__ = sa.Table(
+            "zoned",
+            Models.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("clock", sa.Time(timezone=True), nullable=False),
+        )
+
+    schema = body(Zoned, "update")
+    assert read(schema, {"at": "2024-01-01T01:00:00+01:00", "clock": "12:00:00+01:00"}).keys() == {"at", "clock"}
+    with pytest.raises(ValidationError):
+        read(schema, {"at": "2024-01-01T01:00:00"})
+
+
+def test_a_given_schema_may_write_a_type_of_its_own() -> None:
+    """A column whose type has no JSON form takes what its schema makes of the body."""
+
+    class Models(DeclarativeBase):
+        pass
+
+    class File(Models):
+        __table__ = sa.Table(
+            "file", Models.metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("data", sa.LargeBinary)
+        )
+
+    class FileRead(BaseModel):
+        id: int
+
+    class FileWrite(BaseModel):
+        data: bytes
+
+    resource = describe(File, Schemas(create=FileWrite, read=FileRead), {"create"})
+    assert resource.inputs["create"].values(b'{"data": "abc"}') == {"data": b"abc"}
+
+
 def test_uuids_may_be_text() -> None:
     """A `Uuid` that is text in Python is text to clients."""
 

@@ -78,6 +78,14 @@ class Binary(Models):
     data: Mapped[bytes | None]
 
 
+class Binaries(Models):
+    """A list of what has no JSON form."""
+
+    __tablename__ = "binaries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[list[bytes] | None] = mapped_column(sa.ARRAY(sa.LargeBinary))
+
+
 class Secretive(Models):
     """A column that clients cannot write, and without which there is no row."""
 
@@ -179,6 +187,7 @@ def query(**options: Any) -> Make:
         pytest.param(lambda: CRUDRouter(HiddenKey), "HiddenKey.id: a hidden primary key", id="hidden-key"),
         pytest.param(lambda: CRUDRouter(DocumentKey), "DocumentKey.id: .* key of type JSON", id="json-key"),
         pytest.param(lambda: CRUDRouter(Binary), "binary.data: .* info=HIDDEN, or leave it out", id="no-json-form"),
+        pytest.param(lambda: CRUDRouter(Binaries), "binaries.data: .* has no JSON form", id="no-json-form-in-a-list"),
         pytest.param(lambda: CRUDRouter(Secretive), "lacks token, stamp, .* default, .* routes=", id="unreachable"),
         pytest.param(lambda: CRUDRouter(Deletable), "leave 'delete' out of routes=", id="soft-delete"),
         pytest.param(lambda: CRUDRouter(City, read=Keyless), "Keyless lacks id", id="no-key"),
