@@ -221,7 +221,7 @@ class Narrower(BaseModel):
 
     id: Annotated[int, Field(gt=0)]
     name: Literal["Basel", "Genève"]
-    elevation: int
+    elevation: int | None
 
 
 class Wider(BaseModel):
@@ -247,7 +247,7 @@ class Other(BaseModel):
     id: Annotated[str, BeforeValidator(str)]
     name: Size
     population: Decimal
-    elevation: Annotated[float, Field(ge=0)]
+    elevation: Annotated[float, Field(ge=0)] | None
 
 
 class List(BaseModel):

@@ -1,12 +1,12 @@
 """A description that cannot be served is refused when the router is made, with the cure in the message."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import sqlalchemy as sa
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field, RootModel, computed_field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, computed_field, field_validator
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Query, ResourceError
@@ -250,6 +250,68 @@ def test_what_cannot_be_served_is_refused(make: Make, message: str) -> None:
     """The message names the place, what is wrong, and what may be done."""
     with pytest.raises(ResourceError, match=message):
         make()
+
+
+class Shelf(Models):
+    """A column that may be null."""
+
+    __tablename__ = "shelf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    width: Mapped[int | None]
+
+
+class NeverNull(BaseModel):
+    """An answer that a row without a width would break."""
+
+    id: int
+    width: int
+
+
+class Positive(BaseModel):
+    """The same, with a bound."""
+
+    id: int
+    width: int = Field(gt=0)
+
+
+class NullAsZero(BaseModel):
+    """An answer that makes a number of null, in the annotation."""
+
+    id: int
+    width: Annotated[int, BeforeValidator(lambda width: width or 0)]
+
+
+class NullAsZeroByMethod(BaseModel):
+    """The same, in a method, which is trusted."""
+
+    id: int
+    width: int
+
+    @field_validator("width", mode="before")
+    @classmethod
+    def zero(cls, width: int | None) -> int:
+        """Zero for null."""
+        return width or 0
+
+
+class Bounded(BaseModel):
+    """An answer whose bound lets null pass."""
+
+    id: int
+    width: int | None = Field(gt=0)
+
+
+@pytest.mark.parametrize("read", [NeverNull, Positive])
+def test_an_answer_must_take_what_is_stored(read: type[BaseModel]) -> None:
+    """One row with a null would make every list fail: the schema is refused instead."""
+    with pytest.raises(ResourceError, match=r"width is never null, but its column may be: declare it `… \| None`"):
+        CRUDRouter(Shelf, read=read)
+
+
+@pytest.mark.parametrize("read", [NullAsZero, NullAsZeroByMethod, Bounded])
+def test_an_answer_may_make_something_of_null(read: type[BaseModel]) -> None:
+    """A validator that takes null, or may do so, is left to its author."""
+    CRUDRouter(Shelf, read=read)
 
 
 def test_a_body_may_compute_a_column() -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
 import sqlalchemy as sa
 from annotated_types import BaseMetadata
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import SchemaSerializer
 
@@ -51,12 +51,13 @@ class Output:
         """Prepare `model`, each of whose fields is one of `attributes`, and one the key.
 
         Raises:
-            ResourceError: The key is missing.
+            ResourceError: The key is missing, or a null could not be answered.
         """
         if key.name not in model.model_fields or model.model_fields[key.name].exclude:
             raise ResourceError(
                 f"{model.__name__} lacks {key.name}: clients could not name the rows that they are given"
             )
+        _check_nulls(model, attributes)
         page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
         return cls(
             model=model,
@@ -87,6 +88,29 @@ class Output:
         record = Record()
         record.__dict__ = dict(zip(self._names, row, strict=True))
         return record if self._finish is None else self._finish(record)
+
+
+def _check_nulls(model: type[BaseModel], attributes: Mapping[str, Attribute]) -> None:
+    """See that a stored null can be answered; validators of the model may turn it into something, so they are trusted.
+
+    Raises:
+        ResourceError: A field is never null and its column may be: one such row would break every list.
+    """
+    does = model.__pydantic_decorators__
+    if does.field_validators or does.model_validators:
+        return
+    for name, field in model.model_fields.items():
+        if attributes[name].column.nullable and not _takes_null(field):
+            raise ResourceError(f"{model.__name__}.{name} is never null, but its column may be: declare it `… | None`")
+
+
+def _takes_null(field: FieldInfo) -> bool:
+    annotation: Any = Annotated[field.annotation, field]
+    try:
+        TypeAdapter[Any](annotation).validate_python(None)
+    except ValidationError:
+        return False
+    return True
 
 
 def _instances_of(model: type[BaseModel]) -> Callable[[Record], Any]:
