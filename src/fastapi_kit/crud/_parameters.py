@@ -142,10 +142,10 @@ def _read_own(reader: Reader, grammar: ListGrammar, own: dict[str, str]) -> dict
 
 def _read_sort(reader: Reader, grammar: ListGrammar, text: str) -> tuple[Order, ...]:
     try:
-        if text:
-            return read_order(text, grammar.sortable, grammar.key)
+        order = read_order(text, grammar.sortable, grammar.key)
     except KeyError:
-        pass
-    names = ", ".join(sorted(grammar.sortable))
-    reader.error("sort", "value_error", f"Sort by each of these once, with - for descending: {names}")
-    return ()
+        order = ()
+    if not text or not order:
+        names = ", ".join(sorted(grammar.sortable))
+        reader.error("sort", "value_error", f"Sort by each of these once, with - for descending: {names}")
+    return order
