@@ -41,7 +41,8 @@ class Input:
         stored = self.columns.__pydantic_validator__.validate_python(values)
         values = {name: getattr(stored, name) for name in values}
         if self.documents:
-            values |= write(instance, mode="json", include=set(self.documents), exclude_unset=self.sent_only)
+            documents = set(self.documents)
+            values |= write(instance, mode="json", include=documents, by_alias=False, exclude_unset=self.sent_only)
         return values
 
 

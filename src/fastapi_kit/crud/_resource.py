@@ -4,9 +4,8 @@ Made once, when the router is made. Everything later (statements, parameters, by
 request looks up nothing in SQLAlchemy or pydantic that is not here.
 """
 
-import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -79,36 +78,37 @@ def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collect
 def _inputs(
     mapped: Mapped, visible: list[Attribute], schemas: Schemas, operations: Collection[str]
 ) -> dict[str, Input]:
-    name = mapped.model.__name__
     writable = [attribute for attribute in visible if not attribute.read_only]
     keyless = [attribute for attribute in writable if attribute is not mapped.key]
-    given = functools.partial(given_input, attributes=mapped.attributes, resource=name)
     made: dict[str, Input] = {}
     if "create" in operations:
-        made["create"] = (
-            given(schemas.create, sent_only=False)
-            if schemas.create
-            else Input(derive_create(f"{name}Create", writable), sent_only=True)
-        )
+        made["create"] = _input(mapped, "create", schemas.create, derive_create, writable)
         _check_complete(made["create"].model, mapped)
     if "replace" in operations:
-        replace = schemas.replace or schemas.create
-        made["replace"] = (
-            given(replace, sent_only=False)
-            if replace
-            else Input(derive_replace(f"{name}Replace", keyless), sent_only=False)
-        )
+        made["replace"] = _input(mapped, "replace", schemas.replace or schemas.create, derive_replace, keyless)
     if "update" in operations:
-        update = schemas.update or _partial(schemas.create)
-        made["update"] = (
-            given(update, sent_only=True) if update else Input(derive_update(f"{name}Update", keyless), sent_only=True)
-        )
+        made["update"] = _input(mapped, "update", schemas.update or _partial(schemas.create), derive_update, keyless)
     for operation, body in made.items():
         if operation != "create" and mapped.key.name in body.model.model_fields:
             raise ResourceError(
                 f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
             )
     return made
+
+
+def _input(
+    mapped: Mapped,
+    operation: str,
+    given: type[BaseModel] | None,
+    derive: Callable[[str, Iterable[Attribute]], type[BaseModel]],
+    attributes: list[Attribute],
+) -> Input:
+    name = mapped.model.__name__
+    if given is not None:
+        # The defaults of a given schema are its author's word, except in a patch, which has none.
+        return given_input(given, mapped.attributes, sent_only=operation == "update", resource=name)
+    # Those of a derived one stand for the columns', which the database fills in; but a row is replaced whole.
+    return Input(derive(f"{name}{operation.capitalize()}", attributes), sent_only=operation != "replace")
 
 
 def _check_complete(create: type[BaseModel], mapped: Mapped) -> None:
