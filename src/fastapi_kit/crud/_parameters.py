@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from fastapi_kit.crud._query import CountMode, Filter, ListGrammar, Order, read_order
 from fastapi_kit.crud._reader import Reader
-from fastapi_kit.crud._sql import escape_like
+from fastapi_kit.crud._sql import RAW, escape_like
 from fastapi_kit.pagination import MAX_PAGE
 
 LIST_PARAMETERS = frozenset({"page", "limit", "sort", "count"})
@@ -115,14 +115,17 @@ def _read_filters(
 
 
 def _bound(found: Filter, value: Any) -> dict[str, Any]:
-    """The bind parameters of a filter: text matches have the pattern, and the text itself."""
+    """The bind parameters of a filter: of a text match the pattern, and where case counts the text itself."""
+    parameter = found.parameter
     match found.operator:
-        case "contains" | "icontains":
-            return {found.parameter: f"%{escape_like(str(value))}%", f"{found.parameter}__raw": value}
+        case "contains":
+            return {parameter: f"%{escape_like(str(value))}%", parameter + RAW: value}
         case "startswith":
-            return {found.parameter: f"{escape_like(str(value))}%", f"{found.parameter}__raw": value}
+            return {parameter: f"{escape_like(str(value))}%", parameter + RAW: value}
+        case "icontains":
+            return {parameter: f"%{escape_like(str(value))}%"}
         case _:
-            return {found.parameter: value}
+            return {parameter: value}
 
 
 def _read_own(reader: Reader, grammar: ListGrammar, own: dict[str, str]) -> dict[str, Any]:

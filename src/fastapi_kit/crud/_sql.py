@@ -12,6 +12,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 ESCAPE = "/"
+RAW = "__raw"
+"""Ends the name of the bind parameter that holds the text of a match, beside that of its pattern."""
 
 
 def escape_like(value: str) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from fastapi_kit.crud._parameters import Shape
 from fastapi_kit.crud._query import COUNT_CAP, Filter, ListGrammar
 from fastapi_kit.crud._resource import Resource
-from fastapi_kit.crud._sql import ESCAPE, Contains, StartsWith, in_order
+from fastapi_kit.crud._sql import ESCAPE, RAW, Contains, StartsWith, in_order
 
 _SHAPES_KEPT = 256
 
@@ -115,7 +115,7 @@ _CONDITIONS: dict[str, _Condition] = {
     "lte": lambda column, found: column <= _bind(found),
     "gt": lambda column, found: column > _bind(found),
     "gte": lambda column, found: column >= _bind(found),
-    "contains": lambda column, found: Contains(column, _text(found), _text(found, "__raw")),
-    "startswith": lambda column, found: StartsWith(column, _text(found), _text(found, "__raw")),
+    "contains": lambda column, found: Contains(column, _text(found), _text(found, RAW)),
+    "startswith": lambda column, found: StartsWith(column, _text(found), _text(found, RAW)),
     "icontains": lambda column, found: column.ilike(_text(found), escape=ESCAPE),
 }
