@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from functools import cache
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -84,7 +86,7 @@ def raises(*problem_types: type[Problem]) -> dict[int | str, dict[str, Any]]:
             kind.status,
             {
                 "description": reason_phrase(kind.status),
-                "content": {PROBLEM_JSON: {"schema": inline(model.model_json_schema()), "examples": {}}},
+                "content": {PROBLEM_JSON: {"schema": deepcopy(_in_place(model)), "examples": {}}},
             },
         )
         entry["content"][PROBLEM_JSON]["examples"][kind.__name__] = _example(kind)
@@ -109,10 +111,15 @@ def _example(kind: type[Problem]) -> dict[str, Any]:
 def with_declared_errors(app: FastAPI, render: Render) -> None:
     """Wrap `app.openapi`, overridden or not, so that what it makes declares the errors as they are."""
     generate: Callable[[], dict[str, Any]] = app.openapi
+    declared: dict[str, Any] | None = None
 
     def openapi() -> dict[str, Any]:
-        # In place, so that the document which FastAPI keeps until the routes change is the declared one.
-        return declare_errors(generate(), render)
+        nonlocal declared
+        document = generate()
+        # In place and once, as FastAPI keeps its document until the routes change.
+        if document is not declared:
+            declared = declare_errors(document, render)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it
 
@@ -124,12 +131,12 @@ def declare_errors(document: dict[str, Any], render: Render = "problem") -> dict
     `app.openapi` makes; call it yourself only from an `app.openapi` that you replace after `install`.
     """
     components: dict[str, Any] = {}
-    in_place = {model.__name__: inline(model.model_json_schema()) for model in (ProblemDetail, ValidationProblemDetail)}
+    in_place = {name: _in_place(model) for name, model in _MODELS.items()}
     for response in _responses(document):
         content = response.get("content", {})
         if content.get(JSON, {}).get("schema") == _FASTAPI_SCHEMA:
             del content[JSON]
-            content[PROBLEM_JSON] = {"schema": in_place["ValidationProblemDetail"]}
+            content[PROBLEM_JSON] = {"schema": in_place[ValidationProblemDetail.__name__]}
             response["description"] = reason_phrase(_VALIDATION_STATUS)
         media = content.get(PROBLEM_JSON, {})
         name = next((name for name, schema in in_place.items() if media.get("schema") == schema), None)
@@ -143,6 +150,12 @@ def declare_errors(document: dict[str, Any], render: Render = "problem") -> dict
 
 
 _MODELS: dict[str, type[BaseModel]] = {model.__name__: model for model in (ProblemDetail, ValidationProblemDetail)}
+
+
+@cache
+def _in_place(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema without references; for reading only, as it is made once."""
+    return inline(model.model_json_schema())
 
 
 def _component(model: type[BaseModel], components: dict[str, Any]) -> dict[str, Any]:
