@@ -1,7 +1,9 @@
 """`Database`: single statements, sessions, and what happens when it cannot be reached."""
 
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import anyio
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL, Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from fastapi_kit.db import Database, Pool, SessionDep, as_problem
 from fastapi_kit.lifespan import compose
@@ -59,6 +61,34 @@ async def test_sqlite_holds_foreign_keys_and_waits_for_writers(tmp_path: Path) -
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     for pragma, expected in (("foreign_keys", 1), ("journal_mode", "wal"), ("busy_timeout", 5000)):
         assert await database.run(partial(pragma_value, pragma)) == expected
+    await database.dispose()
+
+
+async def test_a_new_sqlite_database_waits_for_its_first_writer(tmp_path: Path) -> None:
+    """Where SQLite itself would fail at once, a connection waits until the file can be put into WAL mode."""
+    path = tmp_path / "x.db"
+    database = Database(f"sqlite:///{path}", pool=Pool(timeout=5))
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(database.ping)
+            await anyio.sleep(0.2)
+            writer.execute("COMMIT")
+    assert await database.run(partial(pragma_value, "journal_mode")) == "wal"
+    await database.dispose()
+
+
+async def test_a_sqlite_database_whose_writer_never_ends_is_busy(tmp_path: Path) -> None:
+    """The wait for WAL mode is bounded by the pool's time-out."""
+    path = tmp_path / "x.db"
+    database = Database(f"sqlite:///{path}", pool=Pool(timeout=0.2))
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError) as caught:
+            await database.ping()
+        problem = as_problem(caught.value)
+    assert problem is not None
+    assert problem.status_code == 503
     await database.dispose()
 
 

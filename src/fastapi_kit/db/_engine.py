@@ -6,20 +6,26 @@ connection, which is switched back when it returns to the pool. The mode at rest
 to, so it is the one of single statements; a session's BEGIN and COMMIT cost far more than the switch.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
+from fastapi_kit._clock import SYSTEM_CLOCK
 from fastapi_kit.db._url import extra_for, is_memory
 
 IsolationLevel = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+_WAL_RETRY = 0.01
+"""Seconds between two attempts to put a SQLite database into WAL mode."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ def _connect_arguments(url: URL, timeout: float) -> dict[str, Any]:
             return {"timeout": timeout}
         case "asyncmy" | "aiomysql" | "psycopg":
             return {"connect_timeout": max(1, round(timeout))}
+        case "aiosqlite":
+            return {"timeout": timeout}  # for SQLite's other writer, too
         case _:
             return {}
 
@@ -128,16 +136,35 @@ def pooled(resting: AsyncEngine, isolation_level: IsolationLevel | None) -> Conn
 
 def _set_up_sqlite(timeout: float) -> Callable[[DBAPIConnection, object], None]:
     """Foreign keys hold, readers and one writer work side by side, and a second writer waits instead of failing."""
-    milliseconds = round(timeout * 1000)
-    pragmas = ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {milliseconds}")
 
-    def set_up(connection: DBAPIConnection, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+    async def set_up(driver: Any) -> None:
+        for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
+            await driver.execute(f"PRAGMA {pragma}")
+        await _switch_to_wal(driver, timeout)
 
-    return set_up
+    def on_connect(connection: DBAPIConnection, _record: object) -> None:
+        adapted = cast("AdaptedConnection", connection)
+        adapted.run_async(set_up)
+
+    return on_connect
+
+
+async def _switch_to_wal(driver: Any, patience: float) -> None:
+    """Wait, at most `patience` seconds, for whoever writes or is switching at the same time.
+
+    The mode is kept in the file, so this takes a lock once in a database's life; but then SQLite does not wait for that
+    lock as it waits for all others (it would upgrade one that it holds, which could wait for ever): it fails at once.
+    """
+    until = SYSTEM_CLOCK.monotonic() + patience
+    while True:
+        try:
+            await driver.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or SYSTEM_CLOCK.monotonic() >= until:
+                raise
+            await asyncio.sleep(_WAL_RETRY)
+        else:
+            return
 
 
 def _roll_back_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState) -> None:
