@@ -4,11 +4,13 @@
   they are had.
 - `SessionDep`: the request's session, committed before the response starts. `get_session` (also `get_db`) is the
   dependency behind it, and what tests override.
+- `after_commit`: work that waits for a session's commit, and is forgotten with a rollback.
 - `Base`, `UUIDKey`, `Timestamps`, `SoftDelete`, `Versioned`, `UTCDateTime`, `uuid7`: what models are made of.
 - `HIDDEN`, `READ_ONLY`: marks for columns that clients may not see, or not write.
 - `violation_of`, `as_problem`: what an error of the database means, the same on every database.
 """
 
+from fastapi_kit.db._after_commit import after_commit
 from fastapi_kit.db._database import Database
 from fastapi_kit.db._engine import Connections, Pool
 from fastapi_kit.db._guard import SessionScopeError
@@ -45,6 +47,7 @@ __all__ = [
     "UUIDKey",
     "Versioned",
     "Violation",
+    "after_commit",
     "as_problem",
     "async_url",
     "conflict",
