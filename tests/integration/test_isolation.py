@@ -106,7 +106,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Isolated:
 
 def test_no_top_level_name_is_shared() -> None:
     """A directory that several distributions fill would be linked with files that are not in the environment."""
-    filled = importlib.metadata.packages_distributions()
+    filled = dict(importlib.metadata.packages_distributions())
     filled.pop("__pycache__", None)  # byte code of modules beside it, which Python 3.12 and newer list, too
     assert {top: names for top, names in filled.items() if len(set(names)) > 1} == {}
 
