@@ -148,7 +148,11 @@ def test_the_parameters_of_a_list_are_exact() -> None:
     assert {name: parameter["schema"] for name, parameter in parameters.items()} == {
         "page": {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10},
-        "sort": {"type": "string", "pattern": "^-?(name|population)(,-?(name|population))*$"},
+        "cursor": {"type": "string", "maxLength": 2_000, "pattern": "^[A-Za-z0-9_-]+$"},
+        "sort": {
+            "type": "string",
+            "pattern": r"^(?!(.*[,-])?([^,-]+),(.*[,-])?\2(,|$))-?(name|population)(,-?(name|population)){0,1}$",
+        },
         "count": {"type": "string", "enum": ["none", "capped", "exact"], "default": "none"},
         "name__eq": {"type": "string", "maxLength": 40, "pattern": "^[^\\u0000]*$"},
         "name__icontains": {"type": "string", "maxLength": 40, "pattern": "^[^\\u0000]*$"},
@@ -164,7 +168,7 @@ def test_a_list_that_cannot_be_sorted_says_so() -> None:
     """Where no column may be sorted by, there is no such parameter."""
     app = FastAPI()
     app.include_router(CRUDRouter(City, prefix="/cities", query=Query(filter={}, sort=())))
-    assert set(parameters_of(app, "/cities")) == {"page", "limit", "count"}
+    assert set(parameters_of(app, "/cities")) == {"page", "limit", "cursor", "count"}
 
 
 def test_the_parameters_of_dependencies_are_there_too() -> None:

@@ -55,7 +55,7 @@ def test_constructors() -> None:
     assert_type(Page[int](items=[1]).items, list[int])
     assert_type(FrozenClock().now(), datetime)
     assert_type(Settings(port=1).port, int)
-    assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter)
+    assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter[City])
 
 
 async def of_the_client(database: Database) -> None:

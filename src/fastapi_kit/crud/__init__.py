@@ -10,9 +10,35 @@ How a request goes through: `_route` (does FastAPI need to solve dependencies?) 
 made.
 """
 
+from fastapi_kit._principal import set_principal
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._filters import NamedFilter
+from fastapi_kit.crud._hooks import Changed, WriteContext
+from fastapi_kit.crud._includes import Links, Many, One
 from fastapi_kit.crud._query import Query
 from fastapi_kit.crud._router import CRUDRouter, OperationName
+from fastapi_kit.crud._scope import Scope, of_principal
+from fastapi_kit.crud._traits import SoftDeletion, Stamp, Version
 from fastapi_kit.crud._types import EQUALITY, RANGE, TEXT
 
-__all__ = ["EQUALITY", "RANGE", "TEXT", "CRUDRouter", "OperationName", "Query", "ResourceError"]
+__all__ = [
+    "EQUALITY",
+    "RANGE",
+    "TEXT",
+    "CRUDRouter",
+    "Changed",
+    "Links",
+    "Many",
+    "NamedFilter",
+    "One",
+    "OperationName",
+    "Query",
+    "ResourceError",
+    "Scope",
+    "SoftDeletion",
+    "Stamp",
+    "Version",
+    "WriteContext",
+    "of_principal",
+    "set_principal",
+]

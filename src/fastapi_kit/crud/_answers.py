@@ -7,23 +7,24 @@ types than the columns'), its instances are made in the ordinary way first.
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
-import sqlalchemy as sa
 from annotated_types import BaseMetadata
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import SchemaSerializer
 
 from fastapi_kit.crud._attributes import Attribute
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.pagination import Page, TotalRelation
+from fastapi_kit.pagination import Page
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Record:
@@ -32,62 +33,187 @@ class Record:
     __slots__ = ("__dict__",)
 
 
+Children = Mapping[tuple[Any, ...], list[Any]]
+"""Related objects by the key of the row that they belong to."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows become the objects that a schema's serialiser writes."""
+
+    model: type[BaseModel]
+    attributes: tuple[Attribute, ...]
+    """What the schema shows, in its order."""
+    finish: Callable[[Record], Any] | None
+    """Makes an instance of the schema, where it does more than name columns."""
+
+    @classmethod
+    def of(cls, model: type[BaseModel], attributes: Mapping[str, Attribute]) -> "Reading":
+        """Prepare `model`, each of whose fields is one of `attributes`.
+
+        Raises:
+            ResourceError: A null could not be answered.
+        """
+        _check_nulls(model, attributes)
+        return cls(
+            model=model,
+            attributes=tuple(attributes[name] for name in model.model_fields),
+            finish=None if is_plain(model, attributes) else _instances_of(model),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(self.model.model_fields)
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A related row whose values stand in the same row."""
+
+    name: str
+    reading: Reading
+    start: int
+    stop: int
+    key: int
+    """Where its key stands, which is null if there is no such row."""
+
+    def value(self, row: Sequence[Any]) -> Any:
+        """The related object, or `None`."""
+        if row[self.key] is None:
+            return None
+        record = Record()
+        record.__dict__ = dict(zip(self.reading.names, row[self.start : self.stop], strict=True))
+        return record if self.reading.finish is None else self.reading.finish(record)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What stands where in the rows of one statement."""
+
+    names: tuple[str, ...]
+    """The members of the object, whose values come first."""
+    places: Mapping[str, int]
+    """Where the value of each selected attribute stands."""
+    keys: tuple[int, ...]
+    """Where the primary key stands."""
+    nested: tuple[Nested, ...] = ()
+    included: frozenset[str] = frozenset()
+    """The related rows that were asked for."""
+    shown: frozenset[str] | None = None
+    """The members to write, where that is fewer than the object has."""
+
+    def key(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The primary key of a row."""
+        return tuple(row[place] for place in self.keys)
+
+
 @dataclass(frozen=True)
 class Output:
     """What a row, or a page of rows, is to a client."""
 
+    reading: Reading
     model: type[BaseModel]
+    """The schema of a row, with what may be included."""
     page: type[BaseModel]
-    columns: tuple[sa.Column[Any], ...]
-    """The columns to select, in the order in which rows must come."""
-    _names: tuple[str, ...]
-    _key_index: int
+    _related: frozenset[str]
     _finish: Callable[[Record], Any] | None
     _one: SchemaSerializer
     _many: SchemaSerializer
 
     @classmethod
-    def of(cls, model: type[BaseModel], attributes: Mapping[str, Attribute], key: Attribute) -> "Output":
-        """Prepare `model`, each of whose fields is one of `attributes`, and one the key.
+    def of(cls, model: type[BaseModel], attributes: Mapping[str, Attribute], identity: Iterable[Attribute]) -> "Output":
+        """Prepare `model`, each of whose fields is one of `attributes`, and some those that name a row.
 
         Raises:
-            ResourceError: The key is missing, or a null could not be answered.
+            ResourceError: The row could not be named, or a null could not be answered.
         """
-        if key.name not in model.model_fields or model.model_fields[key.name].exclude:
-            raise ResourceError(
-                f"{model.__name__} lacks {key.name}: clients could not name the rows that they are given"
-            )
-        _check_nulls(model, attributes)
+        for attribute in identity:
+            if attribute.name not in model.model_fields or model.model_fields[attribute.name].exclude:
+                raise ResourceError(
+                    f"{model.__name__} lacks {attribute.name}: clients could not name the rows that they are given"
+                )
+        reading = Reading.of(model, attributes)
+        return cls._of(reading, model)
+
+    @classmethod
+    def _of(cls, reading: Reading, model: type[BaseModel], related: Iterable[str] = ()) -> "Output":
         page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
         return cls(
+            reading=reading,
             model=model,
             page=page,
-            columns=tuple(attributes[name].column for name in model.model_fields),
-            _names=tuple(model.model_fields),
-            _key_index=list(model.model_fields).index(key.name),
-            _finish=None if is_plain(model, attributes) else _instances_of(model),
+            _related=frozenset(related),
+            _finish=None if reading.finish is None else _instances_of(model),
             _one=model.__pydantic_serializer__,
             _many=page.__pydantic_serializer__,
         )
 
-    def key(self, row: Sequence[Any]) -> Any:
-        """The key of a row."""
-        return row[self._key_index]
+    def page_of(self, model: type[BaseModel]) -> type[BaseModel]:
+        """The schema of a page of `model`."""
+        page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
+        return page
 
-    def one(self, row: Sequence[Any]) -> bytes:
-        """The JSON of one row."""
-        return self._one.to_json(self._value(row), by_alias=True)
+    @property
+    def items(self) -> Any:
+        """The annotation of the answer of a bulk write."""
+        return list[self.model]  # type: ignore[name-defined]
 
-    def many(self, rows: Sequence[Sequence[Any]], total: int | None, relation: TotalRelation) -> bytes:
-        """The JSON of a page of rows."""
-        page = Record()
-        page.__dict__ = {"items": list(map(self._value, rows)), "total": total, "total_relation": relation}
-        return self._many.to_json(page, by_alias=True)
+    def including(self, related: Mapping[str, Any]) -> "Output":
+        """The same with further members, by name and annotation, that a row has if they were asked for."""
+        fields: dict[str, Any] = {
+            name: (annotation, Field(default_factory=_absent)) for name, annotation in related.items()
+        }
+        if not fields:
+            return self
+        base = self.reading.model
+        return self._of(self.reading, create_model(f"{base.__name__}WithRelated", __base__=base, **fields), fields)
 
-    def _value(self, row: Sequence[Any]) -> Any:
-        record = Record()
-        record.__dict__ = dict(zip(self._names, row, strict=True))
+    def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
+        """The objects that the serialiser takes for rows."""
+        if self._finish is None and not layout.nested and not children:
+            return [_record(layout.names, row) for row in rows]
+        return [self._value(row, layout, children) for row in rows]
+
+    def _value(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children]) -> Any:
+        record = _record(layout.names, row)
+        for nested in layout.nested:
+            record.__dict__[nested.name] = nested.value(row)
+        for name, found in children.items():
+            record.__dict__[name] = found.get(layout.key(row), [])
         return record if self._finish is None else self._finish(record)
+
+    def one(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children] = NOTHING) -> bytes:
+        """The JSON of one row."""
+        (value,) = self.values((row,), layout, children)
+        return self.write(value, layout)
+
+    def write(self, value: Any, layout: Layout) -> bytes:
+        """The JSON of one object."""
+        if self._finish is None:
+            return self._one.to_json(value, by_alias=True)
+        shown = None if layout.shown is None else set(layout.shown)
+        return self._one.to_json(value, by_alias=True, include=shown, exclude=set(self._related - layout.included))
+
+    def many(self, values: list[Any], layout: Layout, page: Mapping[str, Any]) -> bytes:
+        """The JSON of a page of objects; `page` holds its members besides `items`."""
+        record = Record()
+        record.__dict__ = {"items": values, **page}
+        if self._finish is None:
+            return self._many.to_json(record, by_alias=True)
+        shown: Any = None if layout.shown is None else {"items": {"__all__": layout.shown}, **dict.fromkeys(page, True)}
+        absent: Any = {"items": {"__all__": self._related - layout.included}}
+        return self._many.to_json(record, by_alias=True, include=shown, exclude=absent)
+
+
+def _record(names: tuple[str, ...], row: Sequence[Any]) -> Record:
+    record = Record()
+    record.__dict__ = dict(zip(names, row, strict=False))  # what else stands in the row is for the server
+    return record
+
+
+def _absent() -> None:
+    """Never used: a member that was not asked for is not written. A factory does not show in JSON schema."""
 
 
 def _check_nulls(model: type[BaseModel], attributes: Mapping[str, Attribute]) -> None:
@@ -100,7 +226,8 @@ def _check_nulls(model: type[BaseModel], attributes: Mapping[str, Attribute]) ->
     if does.field_validators or does.model_validators:
         return
     for name, field in model.model_fields.items():
-        if attributes[name].column.nullable and not _takes_null(field):
+        stored = attributes[name].stored_column
+        if stored is not None and stored.nullable and not _takes_null(field):
             raise ResourceError(f"{model.__name__}.{name} is never null, but its column may be: declare it `… | None`")
 
 

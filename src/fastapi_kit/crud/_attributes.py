@@ -15,11 +15,28 @@ from fastapi_kit.db import HIDDEN, READ_ONLY
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
-    """A mapped column."""
+    """A mapped column, or an expression that is mapped like one (`column_property`)."""
 
     name: str
     """The mapped attribute's name, by which clients know it."""
-    column: sa.Column[Any]
+    column: sa.ColumnElement[Any]
+    info: Mapping[Any, Any]
+    """Marks such as `HIDDEN` and `READ_ONLY`."""
+
+    @property
+    def stored_column(self) -> sa.Column[Any] | None:
+        """The column of the table; `None` if the database computes the value when it is read."""
+        return self.column if isinstance(self.column, sa.Column) else None
+
+    @property
+    def column_key(self) -> str:
+        """By what name statements take values of the column."""
+        return str(self.column.key)
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be null; that of an expression always may."""
+        return self.stored_column is None or bool(self.stored_column.nullable)
 
     @cached_property
     def kind(self) -> Kind:
@@ -28,7 +45,7 @@ class Attribute:
         Raises:
             ResourceError: Its type has no JSON form.
         """
-        return kind_of(self.column)
+        return kind_of(self.column, nullable=self.nullable)
 
     @property
     def written(self) -> Any:
@@ -45,40 +62,53 @@ class Attribute:
 
     def _addressable(self, annotation: Any) -> Any:
         """A key of text must fit into a path, or its row could be made but never found."""
-        return Annotated[annotation, SEGMENT] if self.column.primary_key and self.kind.read is str else annotation
+        column = self.stored_column
+        is_key = column is not None and column.primary_key
+        return Annotated[annotation, SEGMENT] if is_key and self.kind.read is str else annotation
 
     @property
     def hidden(self) -> bool:
         """Clients do not know that it exists."""
-        return self.column.info.items() >= HIDDEN.items()
+        return self.info.items() >= HIDDEN.items()
 
     @property
     def read_only(self) -> bool:
         """The server alone writes it: by mark, or because the database makes it."""
-        return self.column.info.items() >= READ_ONLY.items() or self.made_by_database
+        return self.info.items() >= READ_ONLY.items() or self.made_by_database
 
     @property
     def made_by_database(self) -> bool:
         """The database computes or counts its values."""
-        column = self.column
-        return bool(
-            column.computed is not None or column.identity is not None or column is column.table.autoincrement_column
+        column = self.stored_column
+        return (
+            column is None
+            or column.computed is not None
+            or column.identity is not None
+            or column is column.table.autoincrement_column
         )
 
     @property
     def has_default(self) -> bool:
         """A row can be made without a value for it."""
-        column = self.column
-        given = bool(column.nullable) or column.default is not None or column.server_default is not None
-        return given or self.made_by_database
+        column = self.stored_column
+        if column is None or self.made_by_database:
+            return True
+        return bool(column.nullable) or column.default is not None or column.server_default is not None
 
     @property
     def constant_default(self) -> Any:
         """The value that a row without one gets, if that is always the same; else `...`."""
-        default = self.column.default
+        column = self.stored_column
+        default = None if column is None else column.default
         if default is not None:
             return default.arg if isinstance(default, sa.ColumnDefault) and default.is_scalar else ...
-        return None if self.column.nullable and self.column.server_default is None else ...
+        return None if column is not None and column.nullable and column.server_default is None else ...
+
+    @property
+    def description(self) -> str | None:
+        """What the model's author says about it."""
+        column = self.stored_column
+        return None if column is None else column.comment or column.doc
 
 
 @dataclass(frozen=True)
@@ -86,9 +116,15 @@ class Mapped:
     """A model's table, its key and its attributes, hidden ones too."""
 
     model: type[DeclarativeBase]
+    mapper: Mapper[Any]
     table: sa.Table
-    key: Attribute
+    keys: tuple[Attribute, ...]
+    """The columns of the primary key, in its order."""
     attributes: Mapping[str, Attribute]
+
+    def attribute_of(self, column: sa.Column[Any]) -> Attribute | None:
+        """The attribute that is mapped to `column`."""
+        return next((found for found in self.attributes.values() if found.column is column), None)
 
 
 def read_model(model: type[DeclarativeBase]) -> Mapped:
@@ -103,28 +139,40 @@ def read_model(model: type[DeclarativeBase]) -> Mapped:
     table = cast("sa.Table", mapper.local_table)
     attributes: dict[str, Attribute] = {}
     for mapped in mapper.column_attrs:
-        column = mapped.columns[0]
-        if not isinstance(column, sa.Column):
-            continue  # a column_property(): an expression of the ORM, not a column of the table
         if "__" in mapped.key:
             raise ResourceError(
                 f"{model.__name__}.{mapped.key}: '__' stands between a column and its operator; rename it"
             )
-        attributes[mapped.key] = Attribute(mapped.key, column)
-    return Mapped(model, table, _key(model, table, attributes), attributes)
+        column = mapped.columns[0]
+        info = column.info if isinstance(column, sa.Column) else mapped.info
+        attributes[mapped.key] = Attribute(mapped.key, column, info)
+    return Mapped(model, mapper, table, _keys(model, table, attributes), attributes)
 
 
 def _is_table(selectable: object) -> bool:
     return isinstance(selectable, sa.Table)
 
 
-def _key(model: type[DeclarativeBase], table: sa.Table, attributes: Mapping[str, Attribute]) -> Attribute:
-    keys = [attribute for attribute in attributes.values() if attribute.column.primary_key]
-    if len(keys) != 1 or len(table.primary_key.columns) != 1:
-        raise ResourceError(f"{model.__name__} must have a primary key of exactly one column, and map it")
-    key = keys[0]
-    if key.hidden:
-        raise ResourceError(f"{model.__name__}.{key.name}: a hidden primary key leaves clients no way to name a row")
-    if "eq" not in key.kind.operators:
-        raise ResourceError(f"{model.__name__}.{key.name}: rows cannot be found by a key of type {key.column.type!r}")
-    return key
+def _keys(model: type[DeclarativeBase], table: sa.Table, attributes: Mapping[str, Attribute]) -> tuple[Attribute, ...]:
+    by_column = {attribute.column: attribute for attribute in attributes.values()}
+    missing = [column.name for column in table.primary_key.columns if column not in by_column]
+    if missing or not table.primary_key.columns:
+        raise ResourceError(f"{model.__name__} must have a primary key, and map each column of it")
+    keys = tuple(by_column[column] for column in table.primary_key.columns)
+    for key in keys:
+        check_names_rows(key, model.__name__)
+    return keys
+
+
+def check_names_rows(attribute: Attribute, model: str) -> None:
+    """See that clients can name a row by the value of `attribute`.
+
+    Raises:
+        ResourceError: They cannot see it, or its values cannot be compared.
+    """
+    if attribute.hidden:
+        raise ResourceError(f"{model}.{attribute.name}: a hidden key leaves clients no way to name a row")
+    if "eq" not in attribute.kind.operators:
+        raise ResourceError(
+            f"{model}.{attribute.name}: rows cannot be found by a key of type {attribute.column.type!r}"
+        )

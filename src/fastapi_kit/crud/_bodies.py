@@ -33,7 +33,14 @@ class Input:
         Raises:
             pydantic.ValidationError: `body` is not JSON, or does not fit the schema or the columns.
         """
-        instance = self.model.__pydantic_validator__.validate_json(body)
+        return self.values_of(self.model.__pydantic_validator__.validate_json(body))
+
+    def values_of(self, instance: BaseModel) -> dict[str, Any]:
+        """The values of a validated body, by attribute name.
+
+        Raises:
+            pydantic.ValidationError: They do not fit the columns.
+        """
         write = self.model.__pydantic_serializer__.to_python
         values: dict[str, Any] = write(instance, by_alias=False, exclude_unset=self.sent_only)
         if self.columns is None:

@@ -55,7 +55,7 @@ def _schema(name: str, base: type[Schema], fields: dict[str, Any]) -> type[BaseM
 
 
 def _described(attribute: Attribute, **default: Any) -> Any:
-    return Field(description=attribute.column.comment or attribute.column.doc, **default)
+    return Field(description=attribute.description, **default)
 
 
 def _default(attribute: Attribute) -> dict[str, Any]:

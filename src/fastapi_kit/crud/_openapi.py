@@ -4,141 +4,238 @@ The endpoints take only the request, so FastAPI cannot see their parameters and 
 the same description by which requests are read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, create_model
 
 from fastapi_kit._json_schema import inline
-from fastapi_kit.crud._query import MOST_VALUES, Filter, ListGrammar
-from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._body_schema import body_schema
+from fastapi_kit.crud._engine import Engine
+from fastapi_kit.crud._query_schema import list_parameters, query_parameter, row_parameters
 from fastapi_kit.errors import (
+    BadRequestError,
     ConflictError,
     ContentTooLargeError,
+    ForbiddenError,
     NotFoundError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
     Problem,
     ServiceUnavailableError,
+    UnauthorizedError,
     UnsupportedMediaTypeError,
     ValidationProblem,
     raises,
 )
-from fastapi_kit.pagination import MAX_PAGE
 
-_METHODS = {"list": "GET", "get": "GET", "create": "POST", "replace": "PUT", "update": "PATCH", "delete": "DELETE"}
-_STATUS = {"create": 201, "delete": 204}
-_DESCRIPTIONS = {
-    "list": "One page. Filters all have to hold; a parameter that is not named here is refused.",
-    "get": "By its key.",
-    "create": "Answers it as it was stored, with its address in `Location`.",
-    "replace": "Writes every field; what is left out gets its default.",
-    "update": "Writes the fields that are sent and leaves the others as they are (merge patch, RFC 7396).",
-    "delete": "For good.",
+
+@dataclass(frozen=True)
+class RouteForm:
+    """What an operation's route is, whatever the resource."""
+
+    method: str
+    description: str
+    of_row: bool = False
+    """Whether it is below the row's identity."""
+    path: str = ""
+    """What follows in its path."""
+    status: int = 200
+    body: str | None = None
+    """The input that it takes."""
+    writes: bool = False
+
+
+FORMS: Mapping[str, RouteForm] = {
+    "list": RouteForm("GET", "One page. Filters all have to hold; a parameter that is not named here is refused."),
+    "get": RouteForm("GET", "By its key.", of_row=True),
+    "create": RouteForm(
+        "POST",
+        "Answers it as it was stored, with its address in `Location`.",
+        status=201,
+        body="create",
+        writes=True,
+    ),
+    "replace": RouteForm(
+        "PUT", "Writes every field; what is left out gets its default.", of_row=True, body="replace", writes=True
+    ),
+    "update": RouteForm(
+        "PATCH",
+        "Writes the fields that are sent and leaves the others as they are (merge patch, RFC 7396).",
+        of_row=True,
+        body="update",
+        writes=True,
+    ),
+    "delete": RouteForm("DELETE", "For good.", of_row=True, status=204, writes=True),
+    "restore": RouteForm("POST", "Takes a deleted one back into use.", of_row=True, path="/restore", writes=True),
+    "create_many": RouteForm(
+        "POST", "All of them or none, answered in their order.", path="/bulk", status=201, body="create", writes=True
+    ),
+    "update_many": RouteForm(
+        "PATCH",
+        "Writes the fields that are sent of each; all of them or none, answered in their order.",
+        body="update",
+        writes=True,
+    ),
+    "delete_many": RouteForm("DELETE", "All of them or none.", status=204, writes=True),
 }
-_WRITES: Sequence[type[Problem]] = (ConflictError, ContentTooLargeError, UnsupportedMediaTypeError)
+_SOFT_DELETE = "Puts it out of use; it can be restored."
+_NO_BODY_TAG = {
+    "description": "The version of the row, as If-Match and If-None-Match take it.",
+    "schema": {"type": "string"},
+}
 
 
 class Documentation:
     """Describes the routes of one resource."""
 
-    def __init__(self, resource: Resource, grammar: ListGrammar) -> None:
-        self._resource = resource
-        self._grammar = grammar
-        self._title = resource.name.replace("_", " ")
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._resource = engine.resource
+        self._row = _without_required(engine.output.model) if engine.grammar.fields else engine.output.model
+
+    def path(self, operation: str) -> str:
+        """The path of an operation's route, below the router's prefix."""
+        form = FORMS[operation]
+        return f"{self._resource.identity.path}{form.path}" if form.of_row else form.path
 
     def route(self, operation: str) -> dict[str, Any]:
         """The arguments of `add_api_route` for an operation, apart from its endpoint and dependencies."""
-        resource = self._resource
-        of_row = operation not in {"list", "create"}
+        form, title = FORMS[operation], self._resource.title
+        name = operation.removesuffix("_many")
+        soft = operation.startswith("delete") and self._resource.deleted is not None
         return {
-            "path": f"/{{{resource.key.name}}}" if of_row else "",
-            "methods": [_METHODS[operation]],
-            "name": f"{operation}_{resource.name}",
-            "summary": f"{operation.capitalize()} {self._title}",
-            "description": _DESCRIPTIONS[operation],
-            "status_code": _STATUS.get(operation, 200),
+            "path": self.path(operation),
+            "methods": [form.method],
+            "name": f"{operation}_{self._resource.name}",
+            "summary": f"{name.capitalize()} {'many: ' if name != operation else ''}{title}",
+            "description": _SOFT_DELETE if soft else form.description,
+            "status_code": form.status,
             "response_model": self._answer(operation),
-            "responses": raises(*self._problems(operation)),
-            "openapi_extra": self._extra(operation, of_row=of_row),
+            "responses": {**self._headers(operation), **raises(*self._problems(operation))},
+            "openapi_extra": self._extra(operation, form),
         }
 
-    def _answer(self, operation: str) -> type[BaseModel] | None:
-        if operation == "delete":
-            return None
-        return self._resource.output.page if operation == "list" else self._resource.output.model
+    def _answer(self, operation: str) -> Any:
+        model = self._engine.output.model
+        match operation:
+            case "delete" | "delete_many":
+                return None
+            case "list":
+                return self._engine.output.page_of(self._row)
+            case "get":
+                return self._row
+            case "create_many" | "update_many":
+                return self._engine.output.items
+            case _:
+                return model
+
+    def _headers(self, operation: str) -> dict[int | str, dict[str, Any]]:
+        form = FORMS[operation]
+        if self._resource.version is None or form.status == 204 or (not form.of_row and operation != "create"):  # noqa: PLR2004
+            return {}
+        answers: dict[int | str, dict[str, Any]] = {form.status: {"headers": {"ETag": _NO_BODY_TAG}}}
+        if operation == "get":
+            answers[304] = {"description": "Not Modified", "headers": {"ETag": _NO_BODY_TAG}}
+        return answers
 
     def _problems(self, operation: str) -> Iterator[type[Problem]]:
-        if operation not in {"list", "create"}:
+        form, traits = FORMS[operation], self._resource.traits
+        if form.of_row or traits.parent or operation in {"update_many", "delete_many"}:
             yield NotFoundError
-        if operation in self._resource.inputs:
-            yield from _WRITES
-        elif operation == "delete":
+        if form.writes:
             yield ConflictError
+        if form.body:
+            yield ContentTooLargeError
+            yield UnsupportedMediaTypeError
+        if traits.version and form.of_row:
+            yield BadRequestError
+            if form.writes:
+                yield PreconditionFailedError
+                if traits.version.required:
+                    yield PreconditionRequiredError
+        if traits.version and operation == "update_many":
+            yield PreconditionFailedError
+        if self._engine.needs_principal:
+            yield UnauthorizedError
+        if (form.body and self._engine.accesses.scopes) or (not form.writes and self._engine.sees_deleted):
+            yield ForbiddenError
         yield ValidationProblem
         yield ServiceUnavailableError
 
-    def _extra(self, operation: str, *, of_row: bool) -> dict[str, Any]:
+    def _extra(self, operation: str, form: RouteForm) -> dict[str, Any]:
         extra: dict[str, Any] = {}
-        if of_row:
-            key = self._resource.key
-            schema = _schema(key.kind.value)
-            extra["parameters"] = [{"name": key.name, "in": "path", "required": True, "schema": schema}]
+        parameters = [*self._path_parameters(of_row=form.of_row), *self._conditional(operation, form)]
         if operation == "list":
-            extra["parameters"] = list(self._list_parameters())
-        if operation in self._resource.inputs:
-            schema = _schema(self._resource.inputs[operation].model)
+            parameters += list_parameters(self._engine)
+        elif operation == "get":
+            parameters += row_parameters(self._engine)
+        elif operation == "delete_many":
+            parameters.append(self._keys_parameter())
+        if parameters:
+            extra["parameters"] = parameters
+        if form.body:
             kinds = ["application/json"]
             if operation == "update":
                 kinds.append("application/merge-patch+json")
+            schema = self._body(operation, form.body)
             extra["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
         return extra
 
-    def _list_parameters(self) -> Iterator[dict[str, Any]]:
-        grammar = self._grammar
-        page = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1}
-        yield _query_parameter("page", page, "Page number, from 1")
-        limit = {"type": "integer", "minimum": 1, "maximum": grammar.max_limit, "default": grammar.limit}
-        yield _query_parameter("limit", limit, "Items per page")
-        if grammar.sortable:
-            names = "|".join(sorted(grammar.sortable))
-            pattern = {"type": "string", "pattern": f"^-?({names})(,-?({names}))*$"}
-            yield _query_parameter("sort", pattern, "Columns to sort by, each once; `-` for descending")
-        count = {"type": "string", "enum": ["none", "capped", "exact"], "default": grammar.count}
-        yield _query_parameter("count", count, "How the total is counted")
-        for parameter, found in grammar.filters.items():
-            if parameter == found.parameter:
-                yield _query_parameter(parameter, _filter_schema(found), _filter_description(found, grammar))
+    def _body(self, operation: str, name: str) -> dict[str, Any]:
+        if operation.endswith("_many"):
+            return self._engine.bulk[name].schema
+        return body_schema(self._resource.inputs[name])
+
+    def _path_parameters(self, *, of_row: bool) -> Iterator[dict[str, Any]]:
+        if self._resource.parent is not None:
+            yield _path_parameter(self._resource.parent.name, self._resource.parent.kind.value)
+        if of_row:
+            for attribute in self._resource.identity.attributes:
+                yield _path_parameter(attribute.name, attribute.kind.value)
+
+    def _conditional(self, operation: str, form: RouteForm) -> Iterator[dict[str, Any]]:
+        version = self._resource.traits.version
+        if version is None or not form.of_row:
+            return
+        if form.writes:
+            description = "The ETag of the row that is meant, or `*` for any version"
+            yield _header("If-Match", description, required=version.required)
+        elif operation == "get":
+            yield _header("If-None-Match", "ETags that are known: a 304 says that one of them still holds")
+
+    def _keys_parameter(self) -> dict[str, Any]:
+        (attribute,) = self._resource.identity.attributes
+        schema = {"type": "array", "items": json_schema(attribute.kind.value), "minItems": 1, "maxItems": 1_000}
+        return {**query_parameter(attribute.name, schema, "The rows that are meant"), "required": True}
 
 
-def _query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+def _without_required(model: type[BaseModel]) -> type[BaseModel]:
+    """The same schema, of which some fields may have been asked for alone."""
+
+    def nothing_required(schema: dict[str, Any]) -> None:
+        schema.pop("required", None)
+
+    name = f"{model.__name__}Sparse"
+    made = create_model(name, __base__=model)
+    made.model_config = {**made.model_config, "json_schema_extra": nothing_required}
+    made.model_rebuild(force=True)
+    return made
 
 
-def _filter_schema(found: Filter) -> dict[str, Any]:
-    value = _schema(found.annotation)
-    return {"type": "array", "items": value, "maxItems": MOST_VALUES} if found.many else value
+def _path_parameter(name: str, annotation: Any) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": json_schema(annotation)}
 
 
-_MEANINGS = {
-    "eq": "equals this value",
-    "ne": "differs from this value, or is null",
-    "in": "is one of these values",
-    "not_in": "is none of these values, or is null",
-    "lt": "is less than this value",
-    "lte": "is at most this value",
-    "gt": "is greater than this value",
-    "gte": "is at least this value",
-    "contains": "contains this text",
-    "icontains": "contains this text, in upper or lower case",
-    "startswith": "begins with this text",
-    "isnull": "is null, or is not",
-}
+def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": _TAGS}
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": description}
 
 
-def _filter_description(found: Filter, grammar: ListGrammar) -> str:
-    name = found.attribute.name
-    short = f"; also `{name}`" if found.operator == "eq" and name in grammar.filters else ""
-    return f"`{name}` {_MEANINGS[found.operator]}{short}"
+_TAGS = r'^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*"){0,20})$'
 
 
-def _schema(annotation: Any) -> dict[str, Any]:
+def json_schema(annotation: Any) -> dict[str, Any]:
+    """The JSON schema of a type, without references."""
     return inline(TypeAdapter[Any](annotation).json_schema())

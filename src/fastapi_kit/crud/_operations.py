@@ -1,29 +1,44 @@
-"""What each generated route does: read the request (pure), run one statement (the executor), write the bytes (pure)."""
+"""What each generated route does: read the request (pure), run its work (the executor), write the bytes (pure)."""
 
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from email.message import Message
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Request, Response
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fastapi_kit.crud._executor import Executor, Work
-from fastapi_kit.crud._parameters import ListRequest, read_list, refuse_parameters
-from fastapi_kit.crud._query import COUNT_CAP, ListGrammar, text_parser
-from fastapi_kit.crud._resource import Resource
-from fastapi_kit.crud._statements import KEY, Statements
+from fastapi_kit._asgi import SESSION
+from fastapi_kit._principal import has_principal, principal_of
+from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._bulk import BulkInput, BulkWriter
+from fastapi_kit.crud._engine import Engine
+from fastapi_kit.crud._etags import MalformedTagsError, etag, is_known, matching_versions
+from fastapi_kit.crud._executor import Executor
+from fastapi_kit.crud._parameters import refuse_parameters
+from fastapi_kit.crud._parsing import field_errors
+from fastapi_kit.crud._reads import cursors_of, read_page, read_row
+from fastapi_kit.crud._requests import DeletedMode
+from fastapi_kit.crud._steps import Target
+from fastapi_kit.crud._writer import Writer
 from fastapi_kit.db import database_of
-from fastapi_kit.errors import FieldError, NotFoundError, UnsupportedMediaTypeError, ValidationProblem
-from fastapi_kit.pagination import TotalRelation
+from fastapi_kit.errors import (
+    BadRequestError,
+    ForbiddenError,
+    NotFoundError,
+    PreconditionRequiredError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+    ValidationProblem,
+)
 
 FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
 """Scope key: names of the query parameters that the route's dependencies take."""
 
-Rows = list[sa.Row[Any]]
+
+T = TypeVar("T")
 
 
 class Operation(Protocol):
@@ -37,148 +52,246 @@ class Operation(Protocol):
 class Operations:
     """The operations of one resource; each is an `Operation`."""
 
-    def __init__(self, resource: Resource, grammar: ListGrammar) -> None:
-        self._resource = resource
-        self._grammar = grammar
-        self._statements = Statements(resource, grammar)
-        self._read_key = text_parser(resource.key.kind.value)
-        self._write_key = TypeAdapter[Any](resource.key.kind.read).serializer.to_python
-        self._columns = {name: column.key for name, column in resource.columns.items()}
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._resource = engine.resource
+        self._queries = engine.queries
+        self._output = engine.output
 
     async def list(self, request: Request, session: AsyncSession | None) -> Response:
         """A page of rows, with the total as far as it was asked for."""
-        asked = read_list(request.scope["query_string"], self._grammar, _foreign(request))
-        select = self._statements.list(asked.shape)
-
-        def work(connection: sa.Connection) -> tuple[Rows, int | None, TotalRelation]:
-            rows = list(connection.execute(select, asked.values))
-            return rows, *self._total(connection, asked, len(rows))
-
-        rows, total, relation = await self._executor(request, session).run(work)
-        return _json(self._resource.output.many(rows, total, relation))
+        asked = self._queries.list(request.scope["query_string"], foreign(request))
+        access = self.access(request)
+        statements = access.statements_of(self._seen(access, asked.deleted))
+        found = await self.executor(request, session).run(read_page(statements, asked, access.values))
+        if self._resource.parent is not None and not found.rows:
+            await self._see_parent(access, request, session)
+        following, preceding = cursors_of(found, asked, self._queries.cursors)
+        page = {
+            "total": found.total,
+            "total_relation": found.relation,
+            "next_cursor": following,
+            "previous_cursor": preceding,
+        }
+        values = self._output.values(found.rows, found.layout, found.children)
+        body = self._output.many(values, found.layout, page)
+        return json_response(body, headers=_links(request, following, preceding))
 
     async def get(self, request: Request, session: AsyncSession | None) -> Response:
         """One row."""
-        _no_parameters(request)
-        parameters = {KEY: self._key(request)}
-        row = await self._executor(request, session).run(_first(self._statements.get, parameters))
-        return self._found(row)
+        asked = self._queries.row(request.scope["query_string"], foreign(request))
+        access = self.access(request)
+        prepared = access.statements_of(self._seen(access, asked.deleted)).row(asked.view)
+        key = self._resource.identity.read(request.path_params)
+        found = await self.executor(request, session).run(read_row(prepared, key, access.values))
+        if found.row is None:
+            raise self._not_found()
+        # What is included may change without the row's version, so it has no tag.
+        headers = {} if asked.view.includes else self._tag(found.row, found.layout.places)
+        if headers and self._is_known(request, headers):
+            return Response(status_code=304, headers=headers)
+        return json_response(self._output.one(found.row, found.layout, found.children), headers=headers)
 
     async def create(self, request: Request, session: AsyncSession | None) -> Response:
         """A new row: 201 with its `Location`."""
-        _no_parameters(request)
-        values = await self._body(request, "create")
-        row = await self._executor(request, session).run(_first(self._statements.insert, values), values)
-        headers = {"Location": f"{quote(request.scope['path'].rstrip('/'))}/{self._key_text(row)}"}
-        return _json(self._resource.output.one(row), status=201, headers=headers)
+        no_parameters(request)
+        values = await self.body(request, "create")
+        access, writer = self.writer(request, session)
+        row = await writer.create(values)
+        segments = self._resource.identity.segments(writer.identity(row, None))
+        headers = {"Location": f"{quote(request.scope['path'].rstrip('/'))}/{segments}"}
+        return self._row(row, access, status=201, headers=headers)
 
     async def replace(self, request: Request, session: AsyncSession | None) -> Response:
         """The whole row anew, except its key."""
-        return await self._write(request, session, "replace")
+        no_parameters(request)
+        target = self.target(request)
+        values = await self.body(request, "replace")
+        access, writer = self.writer(request, session)
+        return self._row(await writer.change("replace", target, values), access)
 
     async def update(self, request: Request, session: AsyncSession | None) -> Response:
         """A merge patch (RFC 7396): what was sent is written, and nothing else."""
-        return await self._write(request, session, "update")
+        no_parameters(request)
+        target = self.target(request)
+        values = await self.body(request, "update")
+        access, writer = self.writer(request, session)
+        return self._row(await writer.change("update", target, values), access)
 
     async def delete(self, request: Request, session: AsyncSession | None) -> Response:
         """No row any more: 204."""
-        _no_parameters(request)
-        parameters = {KEY: self._key(request)}
-        statement = self._statements.delete
-        count = await self._executor(request, session).run(
-            lambda connection: connection.execute(statement, parameters).rowcount
-        )
-        if not count:
-            raise self._not_found()
+        no_parameters(request)
+        _, writer = self.writer(request, session)
+        await writer.delete(self.target(request))
         return Response(status_code=204)
 
-    async def _write(self, request: Request, session: AsyncSession | None, operation: str) -> Response:
-        _no_parameters(request)
-        key = {KEY: self._key(request)}
-        values = await self._body(request, operation)
-        executor = self._executor(request, session)
-        if not values:
-            row = await executor.run(_first(self._statements.get, key))
-        elif _dialect(request, session).update_returning:
-            row = await executor.run(_first(self._statements.update, {**values, **key}), values)
-        else:
-            row = await executor.run_together(self._update_and_get(values, key), values)
-        return self._found(row)
+    async def restore(self, request: Request, session: AsyncSession | None) -> Response:
+        """A deleted row in use again."""
+        no_parameters(request)
+        access, writer = self.writer(request, session)
+        return self._row(await writer.restore(self.target(request)), access)
 
-    def _update_and_get(self, values: Mapping[str, Any], key: Mapping[str, Any]) -> Work[Any]:
-        def work(connection: sa.Connection) -> Any:
-            connection.execute(self._statements.update_only, {**values, **key})
-            return connection.execute(self._statements.get, key).first()
+    async def create_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """New rows, all or none: 201."""
+        no_parameters(request)
+        bulk = self._engine.bulk["create"]
+        items = await self._items(request, bulk)
+        bodies = self._validated(lambda: [bulk.input.values_of(item) for item in items])
+        access, writer = self.writer(request, session)
+        return self._rows(await BulkWriter(writer).create(bodies), access, status=201)
 
-        return work
+    async def update_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """A merge patch of each of many rows, all or none."""
+        no_parameters(request)
+        bulk = self._engine.bulk["update"]
+        items = await self._items(request, bulk)
+        changes = self._validated(lambda: [bulk.change(self._resource, item) for item in items])
+        access, writer = self.writer(request, session)
+        return self._rows(await BulkWriter(writer).update(changes), access)
 
-    def _total(self, connection: sa.Connection, asked: ListRequest, found: int) -> tuple[int | None, TotalRelation]:
-        """Count no more than must be counted: a page that is not full is the last one."""
-        if asked.count == "none":
-            return None, "eq"
-        if found < asked.limit and (found or not asked.offset):
-            return asked.offset + found, "eq"
-        if asked.count == "exact":
-            return connection.execute(self._statements.count_exact(asked.shape), asked.values).scalar_one(), "eq"
-        counted: int = connection.execute(self._statements.count_capped(asked.shape), asked.values).scalar_one()
-        return min(counted, COUNT_CAP), "gte" if counted > COUNT_CAP else "eq"
+    async def delete_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """No rows any more, all or none: 204."""
+        identity = self._resource.identity
+        keys = self._queries.keys(request.scope["query_string"], foreign(request), identity.attributes[0])
+        _, writer = self.writer(request, session)
+        await BulkWriter(writer).delete([Target(identity.parameters(key)) for key in keys])
+        return Response(status_code=204)
 
-    def _executor(self, request: Request, session: AsyncSession | None) -> Executor:
-        return Executor(self._resource, request, session)
+    async def _items(self, request: Request, bulk: BulkInput) -> Sequence[Any]:
+        require_json(request)
+        body = await request.body()
+        return self._validated(lambda: bulk.adapter.validate_json(body))
 
-    def _key_text(self, row: sa.Row[Any]) -> str:
-        """The key as a segment of a path."""
-        return quote(str(self._write_key(self._resource.output.key(row), mode="json")), safe="")
-
-    def _key(self, request: Request) -> Any:
-        name = self._resource.key.name
+    def _validated(self, make: Callable[[], T]) -> T:
         try:
-            return self._read_key(request.path_params[name])
+            return make()
         except ValidationError as error:
-            raise ValidationProblem(_field_errors(error, "path", name)) from error
+            raise ValidationProblem(field_errors(error, "body")) from error
 
-    async def _body(self, request: Request, operation: str) -> dict[str, Any]:
-        """The values to write, by column."""
-        _require_json(request)
+    def _rows(self, rows: Sequence[sa.Row[Any]], access: Access, status: int = 200) -> Response:
+        layout = access.statements.layout
+        written = (self._output.one(row, layout) for row in rows)
+        return json_response(b"[" + b",".join(written) + b"]", status)
+
+    def access(self, request: Request) -> Access:
+        """What this request can reach.
+
+        Raises:
+            UnauthorizedError: There is a scope, and nobody has said who asks.
+        """
+        scope = request.scope
+        if self._engine.needs_principal and not has_principal(scope):
+            raise UnauthorizedError("The request has no credentials.", headers={"WWW-Authenticate": "Bearer"})
+        return self._engine.accesses.of(principal_of(scope), request.path_params)
+
+    def executor(self, request: Request, session: AsyncSession | None) -> Executor:
+        """Where this request's work runs.
+
+        A session that was put in place of the kit's own is used as it is: whoever put it there relies on it.
+        """
+        database = None if session is not None else database_of(request)
+        opened_here = session is not None and request.scope.get(SESSION) is session
+        if opened_here:
+            database = database_of(request)
+        return Executor(self._resource, database, session, joins=not opened_here)
+
+    def writer(self, request: Request, session: AsyncSession | None) -> tuple[Access, Writer]:
+        """What writes for this request."""
+        access = self.access(request)
+        return access, Writer(self._engine.rules, access, self.executor(request, session), request)
+
+    def target(self, request: Request) -> Target:
+        """The row that the path names, of a version that `If-Match` names.
+
+        Raises:
+            ValidationProblem: The path holds no possible key.
+            BadRequestError: `If-Match` is no list of entity tags.
+            PreconditionRequiredError: It is missing where it is required.
+        """
+        key = self._resource.identity.read(request.path_params)
+        declared = self._resource.traits.version
+        if declared is None:
+            return Target(key)
+        given = request.headers.get("if-match")
+        if given is None:
+            if declared.required:
+                raise PreconditionRequiredError("Send the ETag of the row that you have seen in If-Match.")
+            return Target(key)
         try:
-            values = self._resource.inputs[operation].values(await request.body())
-        except ValidationError as error:
-            raise ValidationProblem(_field_errors(error, "body")) from error
-        columns = self._columns
-        return {columns[name]: value for name, value in values.items()}
+            return Target(key, matching_versions(given))
+        except MalformedTagsError:
+            raise BadRequestError("If-Match is neither * nor a list of entity tags.") from None
 
-    def _found(self, row: Any) -> Response:
-        if row is None:
-            raise self._not_found()
-        return _json(self._resource.output.one(row))
+    async def body(self, request: Request, operation: str) -> dict[str, Any]:
+        """The values to write, by attribute."""
+        require_json(request)
+        body = await request.body()
+        return self._validated(lambda: self._resource.inputs[operation].values(body))
+
+    def _seen(self, access: Access, mode: DeletedMode) -> DeletedMode:
+        declared = self._resource.traits.soft_delete
+        if mode != "exclude" and not (declared and declared.visible_to and declared.visible_to(access.principal)):
+            raise ForbiddenError("You may not see deleted rows.")
+        return mode
+
+    async def _see_parent(self, access: Access, request: Request, session: AsyncSession | None) -> None:
+        if not await self.executor(request, session).run(self._engine.parent_exists(access)):
+            raise NotFoundError("There is nothing at this path.")
+
+    def _row(
+        self, row: sa.Row[Any], access: Access, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        layout = access.statements.layout
+        headers = {**(headers or {}), **self._tag(row, layout.places)}
+        return json_response(self._output.one(row, layout), status, headers)
+
+    def _tag(self, row: sa.Row[Any], places: Mapping[str, int]) -> dict[str, str]:
+        version = self._resource.version
+        return {} if version is None else {"ETag": etag(row[places[version.name]])}
+
+    def _is_known(self, request: Request, headers: Mapping[str, str]) -> bool:
+        given = request.headers.get("if-none-match")
+        if given is None:
+            return False
+        try:
+            return is_known(given, int(headers["ETag"].strip('"')))
+        except MalformedTagsError:
+            raise BadRequestError("If-None-Match is neither * nor a list of entity tags.") from None
 
     def _not_found(self) -> NotFoundError:
-        return NotFoundError(f"There is no {self._resource.name.replace('_', ' ')} with this key.")
+        return NotFoundError(f"There is no {self._resource.title} with this key.")
 
 
-def _first(statement: sa.Executable, parameters: Mapping[str, Any]) -> Work[Any]:
-    return lambda connection: connection.execute(statement, parameters).first()
-
-
-def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of JSON that is written already."""
     return Response(body, status, headers, media_type="application/json")
 
 
-def _dialect(request: Request, session: AsyncSession | None) -> sa.Dialect:
-    return session.get_bind().dialect if session else database_of(request).engine.dialect
+def _links(request: Request, following: str | None, preceding: str | None) -> dict[str, str]:
+    """`Link` to the pages beside this one (RFC 8288), relative to it."""
+    if following is None and preceding is None:
+        return {}
+    query: bytes = request.scope["query_string"]
+    kept = [part for part in query.split(b"&") if part and not part.startswith((b"cursor=", b"page="))]
+    base = b"".join(part + b"&" for part in kept).decode("latin-1")
+    pairs = (("next", following), ("prev", preceding))
+    return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
 
 
-def _foreign(request: Request) -> Collection[str]:
+def foreign(request: Request) -> Collection[str]:
+    """The parameters that belong to the route's dependencies."""
     names: Collection[str] = request.scope.get(FOREIGN_PARAMETERS, ())
     return names
 
 
-def _no_parameters(request: Request) -> None:
+def no_parameters(request: Request) -> None:
+    """See that a request has no parameters of its own."""
     if query_string := request.scope["query_string"]:
-        refuse_parameters(query_string, _foreign(request))
+        refuse_parameters(query_string, foreign(request))
 
 
-def _require_json(request: Request) -> None:
+def require_json(request: Request) -> None:
+    """See that the body says that it is JSON."""
     given = request.headers.get("content-type", "")
     if given == "application/json":
         return
@@ -187,14 +300,3 @@ def _require_json(request: Request) -> None:
     kind = message.get_content_type() if given else ""
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaTypeError("The body must be JSON: send it with Content-Type: application/json.")
-
-
-def _field_errors(error: ValidationError, *place: str) -> list[FieldError]:
-    """The errors in FastAPI's form: with the input, which whoever writes the answer keeps out of it."""
-    found = error.errors(include_url=False)
-    return [cast("FieldError", {**_without_document(each), "loc": (*place, *each["loc"])}) for each in found]
-
-
-def _without_document(error: ErrorDetails) -> dict[str, Any]:
-    """An error of JSON itself is about no value in it, and its message is the parser's own."""
-    return {name: value for name, value in error.items() if name != "input" or error["type"] != "json_invalid"}

@@ -1,37 +1,31 @@
 """Query strings: from bytes to a `ListRequest`, or to every error that there is in them. Pure."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
-from fastapi_kit.crud._query import CountMode, Filter, ListGrammar, Order, read_order
+from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.crud._conditions import search_parameter
+from fastapi_kit.crud._cursors import Cursors
+from fastapi_kit.crud._filters import Filter
+from fastapi_kit.crud._order import Order, read_order
+from fastapi_kit.crud._parsing import text_parser
+from fastapi_kit.crud._query import CountMode, ListGrammar
 from fastapi_kit.crud._reader import Reader
+from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, RowRequest, Shape, View, at
 from fastapi_kit.crud._sql import RAW, escape_like
-from fastapi_kit.pagination import MAX_PAGE
+from fastapi_kit.pagination import MAX_PAGE, InvalidCursorError
 
-LIST_PARAMETERS = frozenset({"page", "limit", "sort", "count"})
-_COUNT_MODES: tuple[CountMode, ...] = get_args(CountMode)
+Given = dict[str, list[tuple[str, str]]]
+"""The filters of a query string: each with the names by which it was sent, and the texts."""
 
+_CHOICES: Mapping[str, tuple[str, ...]] = {"count": get_args(CountMode), "deleted": get_args(DeletedMode)}
+_LONGEST_SEARCH = 200
+Keys = Sequence[Any]
+MOST_KEYS = 1_000
+"""Keys at most of one bulk delete."""
 
-@dataclass(frozen=True)
-class Shape:
-    """What of a list request decides its SQL, apart from the values: requests of one shape share one statement."""
-
-    filters: tuple[str, ...] = ()
-    """Filters in use, by parameter, in alphabetical order; of `isnull` with the value."""
-    order: tuple[Order, ...] = ()
-
-
-@dataclass(frozen=True)
-class ListRequest:
-    """A list that a client asks for."""
-
-    shape: Shape
-    values: dict[str, Any]
-    """The statement's parameters by name: those of the filters, `limit` and `offset`."""
-    limit: int
-    offset: int
-    count: CountMode
+_PAGING = frozenset({"page", "limit", "cursor", "count"})
+_VIEW = frozenset({"fields", "include", "deleted"})
 
 
 def refuse_parameters(query_string: bytes, foreign: Collection[str]) -> None:
@@ -46,61 +40,191 @@ def refuse_parameters(query_string: bytes, foreign: Collection[str]) -> None:
     reader.finish()
 
 
-def read_list(query_string: bytes, grammar: ListGrammar, foreign: Collection[str]) -> ListRequest:
-    """Read what a list request asks for.
+def row_parameters(grammar: ListGrammar, *, sees_deleted: bool) -> frozenset[str]:
+    """The parameters of a request for one row."""
+    present = {"fields": grammar.fields, "include": grammar.includes, "deleted": sees_deleted}
+    return frozenset(name for name, there in present.items() if there)
+
+
+def list_parameters(grammar: ListGrammar, *, sees_deleted: bool) -> frozenset[str]:
+    """The parameters of a list besides its filters."""
+    own = row_parameters(grammar, sees_deleted=sees_deleted) | _PAGING
+    return own | {name for name, there in {"sort": grammar.sortable, "search": grammar.search}.items() if there}
+
+
+class QueryReader:
+    """Reads the query strings of one resource.
 
     Args:
-        query_string: As in the ASGI scope.
         grammar: What may be asked for.
-        foreign: Parameters that belong to the route's dependencies.
-
-    Raises:
-        ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+        sees_deleted: Whether there is a parameter `deleted`.
     """
-    if not query_string:
-        return _request(grammar, {}, (), {})
-    reader = Reader(foreign)
-    own: dict[str, str] = {}
-    given: dict[str, list[tuple[str, str]]] = {}
-    for name, text in reader.pairs(query_string):
-        found = grammar.filters.get(name)
-        if found is not None:
-            given.setdefault(found.parameter, []).append((name, text))
-            if len(given[found.parameter]) > 1 and not found.many:
+
+    def __init__(self, grammar: ListGrammar, *, sees_deleted: bool = False) -> None:
+        self._grammar = grammar
+        self.cursors = Cursors()
+        self._of_row = row_parameters(grammar, sees_deleted=sees_deleted)
+        self._of_list = list_parameters(grammar, sees_deleted=sees_deleted)
+        self._of_export = self._of_list - _PAGING - {"include"}
+        self._most = {"fields": len(grammar.fields), "include": grammar.budget.max_includes}
+        self._default = self._request({}, (), {}, ())
+
+    def row(self, query_string: bytes, foreign: Collection[str]) -> RowRequest:
+        """What a request for one row asks for.
+
+        Raises:
+            ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+        """
+        if not query_string:
+            return _ROW
+        reader = Reader(foreign)
+        own, _ = self._collect(reader, query_string, self._of_row, {})
+        asked = {name: self._own(reader, name, text) for name, text in own.items()}
+        reader.finish()
+        return RowRequest(_view(asked), asked.get("deleted", "exclude"))
+
+    def list(self, query_string: bytes, foreign: Collection[str]) -> ListRequest:
+        """What a list request asks for.
+
+        Raises:
+            ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+        """
+        if not query_string:
+            return self._default
+        return self._list(query_string, foreign, self._of_list)
+
+    def export(self, query_string: bytes, foreign: Collection[str]) -> ListRequest:
+        """What a request for all rows asks for.
+
+        Raises:
+            ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+        """
+        return self._list(query_string, foreign, self._of_export)
+
+    def keys(self, query_string: bytes, foreign: Collection[str], attribute: Attribute) -> Keys:
+        """The keys of rows, from a parameter that is repeated.
+
+        Raises:
+            ValidationProblem: There are none, too many, or something else; all errors at once.
+        """
+        reader = Reader(foreign)
+        parse, found = text_parser(attribute.kind.value), list[Any]()
+        for name, text in reader.pairs(query_string):
+            if name != attribute.name:
+                reader.unknown(name, [attribute.name])
+            else:
+                found.append(reader.value(name, parse, text))
+        if not 1 <= len(found) <= MOST_KEYS:
+            reader.error(attribute.name, "value_error", f"Give 1 to {MOST_KEYS} of these")
+        reader.finish()
+        return tuple(dict.fromkeys(found))
+
+    def _list(self, query_string: bytes, foreign: Collection[str], known: frozenset[str]) -> ListRequest:
+        reader = Reader(foreign)
+        own, given = self._collect(reader, query_string, known, self._grammar.filters)
+        asked = {name: self._own(reader, name, text) for name, text in own.items() if name != "cursor"}
+        filters, values = _read_filters(reader, self._grammar.filters, given)
+        if len(filters) + len(asked.get("search") or ()) > self._grammar.budget.max_terms:
+            reader.error("", "too_long", f"There may be at most {self._grammar.budget.max_terms} filters and words")
+        texts = tuple(f"{name}={text}" for _, pairs in sorted(given.items()) for name, text in pairs)
+        if "cursor" in own:
+            asked.setdefault("count", "none")  # the first page has told
+        request = self._request(asked, filters, values, texts)
+        if "cursor" in own:
+            request = self._positioned(reader, request, own["cursor"], clash="page" in own)
+        reader.finish()
+        return request
+
+    def _collect(
+        self, reader: Reader, query_string: bytes, known: frozenset[str], filters: Mapping[str, Filter]
+    ) -> tuple[dict[str, str], Given]:
+        own: dict[str, str] = {}
+        given: Given = {}
+        for name, text in reader.pairs(query_string):
+            found = filters.get(name)
+            if found is not None:
+                given.setdefault(found.parameter, []).append((name, text))
+                if len(given[found.parameter]) > 1 and not found.many:
+                    reader.repeated(name)
+            elif name not in known:
+                reader.unknown(name, [*known, *filters])
+            elif name in own:
                 reader.repeated(name)
-        elif name not in LIST_PARAMETERS:
-            reader.unknown(name, [*LIST_PARAMETERS, *grammar.filters])
-        elif name in own:
-            reader.repeated(name)
-        else:
-            own[name] = text
-    filters, values = _read_filters(reader, grammar, given)
-    asked = _read_own(reader, grammar, own)
-    reader.finish()
-    return _request(grammar, asked, filters, values)
+            else:
+                own[name] = text
+        return own, given
+
+    def _own(self, reader: Reader, name: str, text: str) -> Any:
+        if name in _CHOICES:
+            return reader.one_of(name, text, _CHOICES[name])
+        if name in {"page", "limit"}:
+            return reader.integer(name, text, MAX_PAGE if name == "page" else self._grammar.budget.max_limit)
+        if name == "search":
+            return reader.text(name, text, _LONGEST_SEARCH).split()
+        if name == "sort":
+            return self._sort(reader, text)
+        choices = self._grammar.fields if name == "fields" else self._grammar.includes
+        return reader.names(name, text, choices, self._most[name])
+
+    def _sort(self, reader: Reader, text: str) -> tuple[Order, ...]:
+        sortable = self._grammar.sortable
+        try:
+            order = read_order(text, sortable, self._grammar.keys)
+        except KeyError:
+            order = ()
+        if not text or not order:
+            reader.error(
+                "sort",
+                "value_error",
+                f"Sort by each of these once, with - for descending: {', '.join(sorted(sortable))}",
+            )
+        return order
+
+    def _request(
+        self, asked: Mapping[str, Any], filters: tuple[str, ...], values: dict[str, Any], texts: tuple[str, ...]
+    ) -> ListRequest:
+        budget = self._grammar.budget
+        limit = asked.get("limit", budget.limit)
+        words: list[str] = asked.get("search") or []
+        order = asked.get("sort") or self._grammar.default_order
+        deleted: DeletedMode = asked.get("deleted", "exclude")
+        return ListRequest(
+            shape=Shape(filters, len(words), order, _view(asked)),
+            values={**values, **{search_parameter(n): f"%{escape_like(word)}%" for n, word in enumerate(words)}},
+            limit=limit,
+            offset=(asked.get("page", 1) - 1) * limit,
+            count=asked.get("count", budget.count),
+            binding=self.cursors.binding(order, deleted, (*texts, *words)),
+            deleted=deleted,
+        )
+
+    def _positioned(self, reader: Reader, request: ListRequest, token: str, *, clash: bool) -> ListRequest:
+        if clash:
+            reader.error("cursor", "value_error", "There may be a page or a cursor, not both")
+            return request
+        try:
+            position = self.cursors.decode(token, request.shape.order, request.binding)
+        except InvalidCursorError as error:
+            reader.error("cursor", "value_error", str(error))
+            return request
+        return at(request, position)
 
 
-def _request(
-    grammar: ListGrammar, asked: dict[str, Any], filters: tuple[str, ...], values: dict[str, Any]
-) -> ListRequest:
-    limit = asked.get("limit", grammar.limit)
-    offset = (asked.get("page", 1) - 1) * limit
-    return ListRequest(
-        shape=Shape(filters, asked.get("sort", grammar.default_order)),
-        values={**values, "limit": limit, "offset": offset},
-        limit=limit,
-        offset=offset,
-        count=asked.get("count", grammar.count),
-    )
+_ROW = RowRequest()
+
+
+def _view(asked: Mapping[str, Any]) -> View:
+    fields, includes = asked.get("fields", ()), asked.get("include", ())
+    return View(fields, includes) if fields or includes else WHOLE
 
 
 def _read_filters(
-    reader: Reader, grammar: ListGrammar, given: dict[str, list[tuple[str, str]]]
+    reader: Reader, filters: Mapping[str, Filter], given: Given
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     shape: list[str] = []
     values: dict[str, Any] = {}
     for parameter, pairs in sorted(given.items()):
-        found = grammar.filters[parameter]
+        found = filters[parameter]
         if found.many:
             values[parameter] = reader.values(found, [text for _, text in pairs])
         else:
@@ -109,12 +233,12 @@ def _read_filters(
             if found.operator == "isnull":
                 parameter = f"{parameter}={value}"  # noqa: PLW2901 - IS NULL takes no bind parameter
             else:
-                values.update(_bound(found, value))
+                values.update(bound(found, value))
         shape.append(parameter)
     return tuple(shape), values
 
 
-def _bound(found: Filter, value: Any) -> dict[str, Any]:
+def bound(found: Filter, value: Any) -> dict[str, Any]:
     """The bind parameters of a filter: of a text match the pattern, and where case counts the text itself."""
     parameter = found.parameter
     match found.operator:
@@ -126,29 +250,3 @@ def _bound(found: Filter, value: Any) -> dict[str, Any]:
             return {parameter: f"%{escape_like(str(value))}%"}
         case _:
             return {parameter: value}
-
-
-def _read_own(reader: Reader, grammar: ListGrammar, own: dict[str, str]) -> dict[str, Any]:
-    asked: dict[str, Any] = {}
-    for name, text in own.items():
-        match name:
-            case "page":
-                asked[name] = reader.integer(name, text, MAX_PAGE)
-            case "limit":
-                asked[name] = reader.integer(name, text, grammar.max_limit)
-            case "count":
-                asked[name] = reader.one_of(name, text, _COUNT_MODES)
-            case _:
-                asked[name] = _read_sort(reader, grammar, text)
-    return asked
-
-
-def _read_sort(reader: Reader, grammar: ListGrammar, text: str) -> tuple[Order, ...]:
-    try:
-        order = read_order(text, grammar.sortable, grammar.key)
-    except KeyError:
-        order = ()
-    if not text or not order:
-        names = ", ".join(sorted(grammar.sortable))
-        reader.error("sort", "value_error", f"Sort by each of these once, with - for descending: {names}")
-    return order

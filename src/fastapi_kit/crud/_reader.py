@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
-from fastapi_kit.crud._query import MOST_VALUES, Filter, Parse, text_parser
+from fastapi_kit.crud._filters import MOST_VALUES, Filter
+from fastapi_kit.crud._parsing import Parse, text_parser
 from fastapi_kit.errors import FieldError, ValidationProblem
 
 _LONGEST_NAME = 64
@@ -81,7 +82,7 @@ class Reader:
 
     def values(self, found: Filter, texts: list[str]) -> list[Any]:
         """The values of a list operator, which may come by comma where they cannot hold one."""
-        if found.attribute.kind.splits_on_comma:
+        if found.splits_on_comma:
             texts = [part for text in texts for part in text.split(",")]
         if len(texts) > MOST_VALUES:
             self.error(found.parameter, "too_long", f"There may be at most {MOST_VALUES} values")
@@ -102,3 +103,21 @@ class Reader:
             return text
         self.error(name, "enum", f"Input should be one of {', '.join(choices)}")
         return choices[0]
+
+    def text(self, name: str, text: str, longest: int) -> str:
+        """Text of which something is left without blanks; empty after an error."""
+        if "\0" in text or not text.strip() or len(text) > longest:
+            self.error(name, "value_error", f"Input should be text of at most {longest} characters, without U+0000")
+            return ""
+        return text
+
+    def names(self, name: str, text: str, choices: Collection[str], most: int) -> tuple[str, ...]:
+        """Names by comma, each once, put into the order of `choices`; empty after an error."""
+        given = text.split(",")
+        if len(given) > most:
+            self.error(name, "too_long", f"There may be at most {most} names")
+        elif len(set(given)) < len(given) or not set(given) <= set(choices):
+            self.error(name, "value_error", f"Input should be some of these, each once: {', '.join(choices)}")
+        else:
+            return tuple(choice for choice in choices if choice in given)
+        return ()

@@ -7,17 +7,21 @@ request looks up nothing in SQLAlchemy or pydantic that is not here.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.visitors import iterate
 
 from fastapi_kit.crud._answers import Output
-from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
+from fastapi_kit.crud._attributes import Attribute, Mapped, check_names_rows, read_model
 from fastapi_kit.crud._bodies import Input, check_fields, given_input
 from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._identity import Identity
+from fastapi_kit.crud._traits import Stamp, Traits
 from fastapi_kit.schemas import partial
 
 
@@ -37,90 +41,208 @@ class Resource:
 
     name: str
     """Singular, in snake case: `city`."""
-    table: sa.Table
-    key: Attribute
+    mapped: Mapped
+    identity: Identity
+    """What names a row in a path."""
     visible: Mapping[str, Attribute]
     """The columns that clients read, and so may filter and sort by, by name."""
     columns: Mapping[str, sa.Column[object]]
-    """All mapped columns, by attribute name."""
+    """All mapped columns of the table, by attribute name."""
     output: Output
     inputs: Mapping[str, Input]
     """The bodies of the operations `create`, `replace` and `update`."""
+    traits: Traits
+    version: Attribute | None
+    deleted: Attribute | None
+    """The column of soft deletion."""
+    parent: Attribute | None
+    """The column whose value stands in the path above."""
+
+    @property
+    def table(self) -> sa.Table:
+        """The table of the model."""
+        return self.mapped.table
+
+    @property
+    def keys(self) -> tuple[Attribute, ...]:
+        """The primary key."""
+        return self.mapped.keys
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+        return self.name.replace("_", " ")
+
+    @cached_property
+    def is_returned_whole(self) -> bool:
+        """Whether a write's own statement can return what is read: not where that is computed from other rows.
+
+        SQLite takes the names in a subquery of RETURNING for those of the subquery's own tables.
+        """
+        expressions = [it.column for it in self.visible.values() if it.stored_column is None]
+        return not any(
+            isinstance(element, sa.SelectBase) for expression in expressions for element in iterate(expression)
+        )
+
+    def server_columns(self, operation: str) -> frozenset[str]:
+        """The keys of the columns that the server writes in this operation, whatever a client sends."""
+        stamped = [self.mapped.attributes[name] for name, stamp in self.traits.stamps.items() if operation in stamp.on]
+        attributes = [*stamped, *(it for it in (self.parent, self.deleted, self.version) if it is not None)]
+        return frozenset(it.column_key for it in attributes)
 
     def knows(self, name: str) -> bool:
-        """Whether clients know of the column `name`: by reading or by writing it."""
+        """Whether clients know of the column `name`: by its place in the path, by reading or by writing it."""
+        if self.parent is not None and name == self.parent.name:
+            return True
         return name in self.visible or any(name in body.model.model_fields for body in self.inputs.values())
 
 
-def describe(model: type[DeclarativeBase], schemas: Schemas, operations: Collection[str]) -> Resource:
+def describe(
+    model: type[DeclarativeBase], schemas: Schemas, operations: Collection[str], traits: Traits | None = None
+) -> Resource:
     """Compile the description of `model` for the given operations.
 
     Raises:
-        ResourceError: The model or a schema cannot be served; the message names the cure.
+        ResourceError: The model, a schema or a trait cannot be served; the message names the cure.
     """
-    mapped = read_model(model)
+    mapped, traits = read_model(model), traits or Traits()
+    attributes = mapped.attributes
     read = schemas.read or derive_read(
-        f"{model.__name__}Read", [attribute for attribute in mapped.attributes.values() if not attribute.hidden]
+        f"{model.__name__}Read", [attribute for attribute in attributes.values() if not attribute.hidden]
     )
-    check_fields(read.__name__, read.model_fields, mapped.attributes, model.__name__)
-    visible = {name: mapped.attributes[name] for name, field in read.model_fields.items() if not field.exclude}
+    check_fields(read.__name__, read.model_fields, attributes, model.__name__)
+    visible = {name: attributes[name] for name, field in read.model_fields.items() if not field.exclude}
+    version = _trait(mapped, traits.version.column if traits.version else None, _check_version)
+    deleted = _trait(mapped, traits.soft_delete.column if traits.soft_delete else None, _check_deleted)
+    parent = _trait(mapped, traits.parent, check_names_rows)
+    lookup = _trait(mapped, traits.lookup, _check_lookup)
+    _check_stamps(mapped, traits.stamps)
+    identity = Identity((lookup,) if lookup else mapped.keys)
+    by_server = {attribute.name for attribute in (version, deleted, parent) if attribute} | set(traits.stamps)
+    bodies = _Bodies(mapped, schemas, list(visible.values()), by_server, identity)
     return Resource(
         name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower(),
-        table=mapped.table,
-        key=mapped.key,
+        mapped=mapped,
+        identity=identity,
         visible=MappingProxyType(visible),
-        columns=MappingProxyType({name: attribute.column for name, attribute in mapped.attributes.items()}),
-        output=Output.of(read, mapped.attributes, mapped.key),
-        inputs=MappingProxyType(_inputs(mapped, list(visible.values()), schemas, operations)),
+        columns=MappingProxyType(
+            {name: it.stored_column for name, it in attributes.items() if it.stored_column is not None}
+        ),
+        output=Output.of(read, attributes, identity.attributes),
+        inputs=MappingProxyType(bodies.of(operations)),
+        traits=traits,
+        version=version,
+        deleted=deleted,
+        parent=parent,
     )
 
 
-def _inputs(
-    mapped: Mapped, visible: list[Attribute], schemas: Schemas, operations: Collection[str]
-) -> dict[str, Input]:
-    writable = [attribute for attribute in visible if not attribute.read_only]
-    keyless = [attribute for attribute in writable if attribute is not mapped.key]
-    made: dict[str, Input] = {}
-    if "create" in operations:
-        made["create"] = _input(mapped, "create", schemas.create, derive_create, writable)
-        _check_complete(made["create"].model, mapped)
-    if "replace" in operations:
-        made["replace"] = _input(mapped, "replace", schemas.replace or schemas.create, derive_replace, keyless)
-    if "update" in operations:
-        made["update"] = _input(mapped, "update", schemas.update or _partial(schemas.create), derive_update, keyless)
-    for operation, body in made.items():
-        if operation != "create" and mapped.key.name in body.model.model_fields:
-            raise ResourceError(
-                f"{body.model.__name__}.{mapped.key.name}: a row keeps its key; give {operation}= a schema without it"
-            )
-    return made
+def _trait(mapped: Mapped, name: str | None, check: Callable[[Attribute, str], None]) -> Attribute | None:
+    if name is None:
+        return None
+    model = mapped.model.__name__
+    attribute = mapped.attributes.get(name)
+    if attribute is None or attribute.stored_column is None:
+        raise ResourceError(f"{name!r} is no column of {model}, which has {', '.join(sorted(mapped.attributes))}")
+    check(attribute, model)
+    return attribute
 
 
-def _input(
-    mapped: Mapped,
-    operation: str,
-    given: type[BaseModel] | None,
-    derive: Callable[[str, Iterable[Attribute]], type[BaseModel]],
-    attributes: list[Attribute],
-) -> Input:
-    name = mapped.model.__name__
-    if given is not None:
-        # The defaults of a given schema are its author's word, except in a patch, which has none.
-        return given_input(given, mapped.attributes, sent_only=operation == "update", resource=name)
-    # Those of a derived one stand for the columns', which the database fills in; but a row is replaced whole.
-    return Input(derive(f"{name}{operation.capitalize()}", attributes), sent_only=operation != "replace")
+def _check_version(attribute: Attribute, model: str) -> None:
+    if not isinstance(attribute.column.type, sa.Integer) or attribute.nullable:
+        raise ResourceError(f"{model}.{attribute.name}: a version is a column of integers that is never null")
 
 
-def _check_complete(create: type[BaseModel], mapped: Mapped) -> None:
-    written = {*create.model_fields, *create.model_computed_fields}
-    missing = [
-        name for name, attribute in mapped.attributes.items() if name not in written and not attribute.has_default
-    ]
-    if missing:
+def _check_deleted(attribute: Attribute, model: str) -> None:
+    if attribute.kind.form != "date-time" or not attribute.nullable:
         raise ResourceError(
-            f"{create.__name__} lacks {', '.join(missing)}, without which there is no row of {mapped.model.__name__}: "
-            "give the column a default, give a create= that has it, or leave 'create' out of routes="
+            f"{model}.{attribute.name}: soft deletion needs a nullable column of instants (UTCDateTime); "
+            "the mixin SoftDelete has one"
         )
+
+
+def _check_lookup(attribute: Attribute, model: str) -> None:
+    check_names_rows(attribute, model)
+    if attribute.nullable or not _is_unique(attribute):
+        raise ResourceError(f"{model}.{attribute.name}: rows are looked up by a column that is unique and never null")
+
+
+def _is_unique(attribute: Attribute) -> bool:
+    column = attribute.stored_column
+    assert column is not None  # noqa: S101 - a trait is a column
+    sets = [
+        [*it.columns]
+        for it in (*column.table.constraints, *column.table.indexes)
+        if isinstance(it, sa.UniqueConstraint | sa.PrimaryKeyConstraint) or (isinstance(it, sa.Index) and it.unique)
+    ]
+    return [column] in sets or bool(column.unique)
+
+
+def _check_stamps(mapped: Mapped, stamps: Mapping[str, Stamp]) -> None:
+    for name in stamps:
+        _trait(mapped, name, lambda _attribute, _model: None)
+
+
+@dataclass(frozen=True)
+class _Bodies:
+    """Makes the bodies of a resource's writes."""
+
+    mapped: Mapped
+    schemas: Schemas
+    visible: list[Attribute]
+    by_server: set[str]
+    """Columns that the server writes, whatever a client sends."""
+    identity: Identity
+
+    def of(self, operations: Collection[str]) -> dict[str, Input]:
+        given, made = self.schemas, dict[str, Input]()
+        writable = [it for it in self.visible if not it.read_only and it.name not in self.by_server]
+        keyless = [it for it in writable if it not in self.mapped.keys]
+        if {"create", "create_many"} & set(operations):
+            made["create"] = self._input("create", given.create, derive_create, writable)
+            self._check_complete(made["create"].model)
+        if "replace" in operations:
+            made["replace"] = self._input("replace", given.replace or given.create, derive_replace, keyless)
+        if {"update", "update_many"} & set(operations):
+            made["update"] = self._input("update", given.update or _partial(given.create), derive_update, keyless)
+        for operation, body in made.items():
+            self._check_written(operation, body.model)
+        return made
+
+    def _input(
+        self,
+        operation: str,
+        given: type[BaseModel] | None,
+        derive: Callable[[str, Iterable[Attribute]], type[BaseModel]],
+        attributes: list[Attribute],
+    ) -> Input:
+        name = self.mapped.model.__name__
+        if given is not None:
+            # The defaults of a given schema are its author's word, except in a patch, which has none.
+            return given_input(given, self.mapped.attributes, sent_only=operation == "update", resource=name)
+        # Those of a derived one stand for the columns', which the database fills in; but a row is replaced whole.
+        return Input(derive(f"{name}{operation.capitalize()}", attributes), sent_only=operation != "replace")
+
+    def _check_written(self, operation: str, body: type[BaseModel]) -> None:
+        fields = {*body.model_fields, *body.model_computed_fields}
+        if taken := sorted(fields & self.by_server):
+            raise ResourceError(
+                f"{body.__name__}: the server writes {', '.join(taken)}; give {operation}= a schema without it"
+            )
+        if operation != "create" and (keys := sorted(fields & {key.name for key in self.mapped.keys})):
+            raise ResourceError(
+                f"{body.__name__}.{', '.join(keys)}: a row keeps its key; give {operation}= a schema without it"
+            )
+
+    def _check_complete(self, create: type[BaseModel]) -> None:
+        written = {*create.model_fields, *create.model_computed_fields, *self.by_server}
+        missing = [name for name, it in self.mapped.attributes.items() if name not in written and not it.has_default]
+        if missing:
+            raise ResourceError(
+                f"{create.__name__} lacks {', '.join(missing)}, without which there is no row of "
+                f"{self.mapped.model.__name__}: give the column a default, give a create= that has it, or leave "
+                "'create' out of routes="
+            )
 
 
 def _partial(create: type[BaseModel] | None) -> type[BaseModel] | None:

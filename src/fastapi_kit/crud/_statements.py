@@ -1,63 +1,169 @@
 """SQL for a resource: built from its description alone, without a connection. Pure.
 
 Each statement is made once, with bind parameters for all values, and kept: SQLAlchemy then finds its compiled form by a
-key that it computes once, too. A list has one statement for each shape (filters in use and order); as clients choose
-the shape, only the most recent are kept.
+key that it computes once, too. A list has one statement for each shape (filters in use, order, view, position); as
+clients choose the shape, only the most recent are kept.
+
+All statements of one `Statements` are built from the same `Conditions`, so there is none that reads or writes a row
+outside of them.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from fastapi_kit.crud._parameters import Shape
-from fastapi_kit.crud._query import COUNT_CAP, Filter, ListGrammar
+from fastapi_kit.crud._answers import Layout
+from fastapi_kit.crud._conditions import filter_conditions, search_condition
+from fastapi_kit.crud._includes import Related
+from fastapi_kit.crud._query import COUNT_CAP, ListGrammar
+from fastapi_kit.crud._requests import WHOLE, Shape, View
 from fastapi_kit.crud._resource import Resource
-from fastapi_kit.crud._sql import ESCAPE, RAW, Contains, StartsWith, in_order
+from fastapi_kit.crud._scope import Condition, Conditions
+from fastapi_kit.crud._selection import Selection, select_children, select_row, sort_keys
+from fastapi_kit.pagination import beyond, ordering
 
 _SHAPES_KEPT = 256
 
-KEY = "key__"
-"""Bind parameter of the key; no column is called so, as none has `__` in its name."""
+VERSIONS = "version__expected"
+"""Bind parameter of the versions that a write may find."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A SELECT, where its values stand, and the statements that read what belongs to its rows."""
+
+    select: sa.Select[Any]
+    layout: Layout
+    children: tuple[tuple[Related, sa.Select[Any]], ...] = ()
 
 
 class Statements:
-    """The statements of one resource.
+    """The statements of one resource, under the same conditions.
 
     Attributes:
-        get: One row by `KEY`.
-        insert: Make a row and return it; parameters are values by attribute name.
-        update: Change the row of `KEY` and return it. Parameters decide which columns are written.
-        update_only: The same for databases whose UPDATE returns nothing.
-        delete: Delete the row of `KEY`.
-        list: The page of a `Shape`; parameters are those of its filters, `limit` and `offset`.
+        layout: Where the values of a written row stand.
+        row: One row by its identity, in a `View`.
+        page: The page of a `Shape`; parameters are those of its filters and position, `limit` and `offset`.
         count_exact: How many rows match the filters of a `Shape`.
         count_capped: The same, but no more than one above the cap.
     """
 
-    def __init__(self, resource: Resource, grammar: ListGrammar) -> None:
-        self._filters = grammar.filters
-        self._columns = resource.output.columns
+    def __init__(self, resource: Resource, grammar: ListGrammar, conditions: Conditions) -> None:
+        self._resource = resource
+        self._grammar = grammar
+        self.conditions = conditions
         self._table = resource.table
-        is_row = resource.key.column == sa.bindparam(KEY, type_=resource.key.column.type)
-        self.get = sa.select(*self._columns).where(is_row)
-        self.insert = sa.insert(self._table).returning(*self._columns)
-        self.update_only = sa.update(self._table).where(is_row)
-        self.update = self.update_only.returning(*self._columns)
-        self.delete = sa.delete(self._table).where(is_row)
-        self.list: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._list)
+        self._is_row = (resource.identity.condition, *conditions.own)
+        whole = self._select(WHOLE)
+        self._returned = whole.columns
+        self.layout = whole.layout
+        self.row: Callable[[View], Prepared] = lru_cache(_SHAPES_KEPT)(self._row)
+        self.page: Callable[[Shape], Prepared] = lru_cache(_SHAPES_KEPT)(self._page)
         self.count_exact: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._count_exact)
         self.count_capped: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._count_capped)
 
-    def _list(self, shape: Shape) -> sa.Select[Any]:
-        return (
-            sa.select(*self._columns)
-            .where(*self._conditions(shape))
-            .order_by(*(in_order(term.attribute.column, descending=term.descending) for term in shape.order))
-            .limit(sa.bindparam("limit", type_=sa.Integer()))
-            .offset(sa.bindparam("offset", type_=sa.Integer()))
+    @cached_property
+    def deciding(self) -> frozenset[str]:
+        """The keys of the table's columns that decide about the scope of a row."""
+        return self.conditions.columns(self._table)
+
+    @cached_property
+    def insert(self) -> Any:
+        """Make a row and return it; parameters are values by column."""
+        return sa.insert(self._table).returning(*self._returned)
+
+    @cached_property
+    def insert_only(self) -> Any:
+        """Make a row and return its identity, for what cannot be returned at once."""
+        return sa.insert(self._table).returning(*(it.column for it in self._resource.identity.attributes))
+
+    @cached_property
+    def insert_many(self) -> Any:
+        """Make rows and return them in the order of their parameters."""
+        return sa.insert(self._table).returning(*self._returned, sort_by_parameter_order=True)
+
+    @cached_property
+    def update_only(self) -> Any:
+        """Change a row. Parameters decide which columns are written."""
+        changed = sa.update(self._table).where(*self._is_row)
+        version = self._resource.version
+        column = None if version is None else version.stored_column
+        if column is not None and column.onupdate is None:
+            changed = changed.values({column: column + 1})
+        return changed
+
+    @cached_property
+    def update_only_if(self) -> Any:
+        """The same, if the row's version is one of `VERSIONS`."""
+        return self.update_only.where(self._has_version)
+
+    @cached_property
+    def update(self) -> Any:
+        """Change a row and return it."""
+        return self.update_only.returning(*self._returned)
+
+    @cached_property
+    def update_if(self) -> Any:
+        """The same, if the row's version is one of `VERSIONS`."""
+        return self.update_only_if.returning(*self._returned)
+
+    @cached_property
+    def delete(self) -> Any:
+        """Remove a row."""
+        return sa.delete(self._table).where(*self._is_row)
+
+    @cached_property
+    def delete_if(self) -> Any:
+        """The same, if the row's version is one of `VERSIONS`."""
+        return self.delete.where(self._has_version)
+
+    @cached_property
+    def exists(self) -> sa.Select[Any]:
+        """Whether there is the row."""
+        return sa.select(sa.literal_column("1", sa.Integer())).select_from(self._table).where(*self._is_row).limit(1)
+
+    @property
+    def _has_version(self) -> Condition:
+        version = self._resource.version
+        assert version is not None  # noqa: S101 - nobody asks for a version that there is not
+        return version.column.in_(sa.bindparam(VERSIONS, expanding=True, type_=version.column.type))
+
+    def _related(self, view: View) -> list[Related]:
+        return [self._grammar.includes[name] for name in view.includes]
+
+    def _select(self, view: View, *extras: Any) -> Selection:
+        return select_row(self._resource, view.fields, self._related(view), extras, self.conditions)
+
+    def _prepare(self, view: View, selection: Selection, conditions: list[Condition]) -> Prepared:
+        select: sa.Select[Any] = sa.select(*selection.columns).where(*conditions)
+        if selection.joins:
+            select = select.select_from(self._resource.mapped.model)
+        for join in selection.joins:
+            select = select.outerjoin(join)
+        children = tuple(
+            (it, select_children(self._resource, it, self.conditions)) for it in self._related(view) if it.many
         )
+        return Prepared(select, selection.layout, children)
+
+    def _row(self, view: View) -> Prepared:
+        return self._prepare(view, self._select(view), list(self._is_row))
+
+    def _page(self, shape: Shape) -> Prepared:
+        selection = self._select(shape.view, *(term.attribute for term in shape.order))
+        keys, conditions = sort_keys(shape.order), self._conditions(shape)
+        backward = shape.edge is not None and shape.edge.backward
+        if shape.edge is not None:
+            conditions.append(beyond(keys, shape.edge.nulls, backward))
+        prepared = self._prepare(shape.view, selection, conditions)
+        select = (
+            prepared.select.order_by(*ordering(keys, backward))
+            .limit(sa.bindparam("limit", type_=sa.Integer()))
+            .offset(None if shape.edge else sa.bindparam("offset", type_=sa.Integer()))
+        )
+        return Prepared(select, prepared.layout, prepared.children)
 
     def _count_exact(self, shape: Shape) -> sa.Select[Any]:
         return sa.select(sa.func.count()).select_from(self._table).where(*self._conditions(shape))
@@ -71,51 +177,9 @@ class Statements:
         )
         return sa.select(sa.func.count()).select_from(matches.subquery())
 
-    def _conditions(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
-        made: list[sa.ColumnElement[bool]] = []
-        for entry in shape.filters:
-            parameter, _, value = entry.partition("=")
-            found = self._filters[parameter]
-            column = found.attribute.column
-            if found.operator == "isnull":
-                made.append(column.is_(None) if value == "True" else column.is_not(None))
-            else:
-                made.append(_CONDITIONS[found.operator](column, found))
-        return made
-
-
-_Condition = Callable[[sa.Column[Any], Filter], sa.ColumnElement[bool]]
-
-
-def _bind(found: Filter) -> sa.BindParameter[Any]:
-    return sa.bindparam(found.parameter, type_=found.attribute.column.type, expanding=found.many)
-
-
-def _text(found: Filter, suffix: str = "") -> sa.BindParameter[Any]:
-    return sa.bindparam(found.parameter + suffix, type_=sa.String())
-
-
-def _different(column: sa.Column[Any], found: Filter) -> sa.ColumnElement[bool]:
-    """Every row that `eq` leaves out, those with null too."""
-    bound = _bind(found)
-    return sa.or_(column != bound, column.is_(None)) if column.nullable else column != bound
-
-
-def _not_in(column: sa.Column[Any], found: Filter) -> sa.ColumnElement[bool]:
-    condition = column.not_in(_bind(found))
-    return sa.or_(condition, column.is_(None)) if column.nullable else condition
-
-
-_CONDITIONS: dict[str, _Condition] = {
-    "eq": lambda column, found: column == _bind(found),
-    "ne": _different,
-    "in": lambda column, found: column.in_(_bind(found)),
-    "not_in": _not_in,
-    "lt": lambda column, found: column < _bind(found),
-    "lte": lambda column, found: column <= _bind(found),
-    "gt": lambda column, found: column > _bind(found),
-    "gte": lambda column, found: column >= _bind(found),
-    "contains": lambda column, found: Contains(column, _text(found), _text(found, RAW)),
-    "startswith": lambda column, found: StartsWith(column, _text(found), _text(found, RAW)),
-    "icontains": lambda column, found: column.ilike(_text(found), escape=ESCAPE),
-}
+    def _conditions(self, shape: Shape) -> list[Condition]:
+        return [
+            *self.conditions.own,
+            *filter_conditions(shape.filters, self._grammar.filters, self.conditions),
+            *(search_condition(self._grammar.search, word, self.conditions) for word in range(shape.words)),
+        ]

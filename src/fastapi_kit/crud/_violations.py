@@ -19,7 +19,7 @@ def violated_fields(violation: Violation, resource: Resource) -> tuple[str, ...]
         names = set(violation.columns) if violation.table in {None, resource.table.name} else set[str]()
     else:
         names = {column.name for column in _columns_of(violation.constraint, resource.table)}
-    return _named(names, resource)
+    return named_fields(names, resource)
 
 
 def missing_references(connection: sa.Connection, resource: Resource, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -38,10 +38,11 @@ def missing_references(connection: sa.Connection, resource: Resource, values: Ma
             )
             if connection.execute(found).first() is None:
                 missing |= {element.parent.name for element in reference.elements}
-    return _named(missing, resource)
+    return named_fields(missing, resource)
 
 
-def _named(column_names: Iterable[str], resource: Resource) -> tuple[str, ...]:
+def named_fields(column_names: Iterable[str], resource: Resource) -> tuple[str, ...]:
+    """The attributes of these columns, those only that clients know of."""
     wanted = set(column_names)
     return tuple(name for name, column in resource.columns.items() if column.name in wanted and resource.knows(name))
 

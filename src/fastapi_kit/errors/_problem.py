@@ -105,6 +105,18 @@ class ConflictError(Problem):
     status = 409
 
 
+class PreconditionFailedError(Problem):
+    """The resource is not in the state that the request names, such as the version in `If-Match`."""
+
+    status = 412
+
+
+class PreconditionRequiredError(Problem):
+    """The request must name the state that it expects, such as a version by `If-Match` (RFC 6585)."""
+
+    status = 428
+
+
 class ContentTooLargeError(Problem):
     """The body is larger than the server takes."""
 

@@ -47,3 +47,9 @@ class Page(BaseModel, Generic[T]):
         default="eq",
         description="`eq`: there are exactly `total` items. `gte`: counting ended there, and there are more.",
     )
+    next_cursor: str | None = Field(
+        default=None, description="Gives the items after these, as the parameter `cursor`; null if there are none"
+    )
+    previous_cursor: str | None = Field(
+        default=None, description="Gives the items before these, as the parameter `cursor`; null if there are none"
+    )

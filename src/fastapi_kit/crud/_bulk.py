@@ -1,0 +1,149 @@
+"""Bulk writes: many rows in one transaction, by one statement for all that have the same columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel, FailFast, Field, TypeAdapter, create_model
+
+from fastapi_kit._json_schema import inline
+from fastapi_kit.crud._bodies import Input
+from fastapi_kit.crud._body_schema import body_schema
+from fastapi_kit.crud._executor import Executor, Work
+from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._steps import Target
+from fastapi_kit.crud._writer import Row, Writer
+
+MOST_ROWS = 1_000
+"""Rows at most in one bulk write."""
+
+
+@dataclass(frozen=True)
+class BulkInput:
+    """The body of a bulk write: a list of bodies; those of an update have the key, and the version, with them.
+
+    The first error ends the validation: a hostile list of 1 MB would take seconds otherwise.
+    """
+
+    input: Input
+    model: type[BaseModel]
+    adapter: TypeAdapter[list[Any]]
+    schema: dict[str, Any]
+
+    @classmethod
+    def of(cls, resource: Resource, operation: str) -> "BulkInput":
+        """The body of many creates or updates."""
+        body = resource.inputs[operation]
+        model = body.model
+        item = body_schema(body)
+        if operation == "update":
+            model = create_model(f"{model.__name__}Item", __base__=model, **_naming(resource))
+            named = inline(create_model("Named", **_naming(resource)).model_json_schema())
+            item = {
+                **item,
+                "properties": {**named["properties"], **item["properties"]},
+                "required": [*named.get("required", []), *item.get("required", [])],
+            }
+        items: Any = Annotated[list[model], Field(min_length=1, max_length=MOST_ROWS), FailFast()]
+        schema = {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_ROWS}
+        return cls(body, model, TypeAdapter(items), schema)
+
+    def change(self, resource: Resource, item: BaseModel) -> tuple[Target, dict[str, Any]]:
+        """The row that an item is about, and its values.
+
+        Raises:
+            pydantic.ValidationError: They do not fit the columns.
+        """
+        naming = [it.name for it in resource.identity.attributes]
+        key = tuple(getattr(item, name) for name in naming)
+        parameters = resource.identity.of_values(key)
+        version = getattr(item, resource.version.name) if resource.version else None
+        named = {*naming, resource.version.name if resource.version else ""}
+        body = self.input.model.model_construct(
+            item.model_fields_set - named,
+            **{name: value for name, value in item.__dict__.items() if name not in named},
+        )
+        return Target(parameters, None if version is None else [version]), self.input.values_of(body)
+
+
+def _naming(resource: Resource) -> dict[str, Any]:
+    fields: dict[str, Any] = {it.name: (it.kind.value, ...) for it in resource.identity.attributes}
+    version = resource.traits.version
+    if version is not None and resource.version is not None:
+        annotation = resource.version.kind.value
+        fields[resource.version.name] = (annotation, ...) if version.required else (annotation | None, None)
+    return fields
+
+
+class BulkWriter:
+    """Writes many rows, all or none."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def create(self, bodies: Sequence[dict[str, Any]]) -> list[Row]:
+        """Make rows; they come back in the order of their values.
+
+        Raises:
+            Problem: One of them is refused; nothing is stored.
+        """
+        writer = self._writer
+        values = [writer.stamped("create", body) for body in bodies]
+        written = [writer.by_column(each) for each in values]
+        alone = writer.stands_alone("create", {key for each in written for key in each})
+        async with writer.executor.together() as place:
+            if alone:
+                rows = await place.run(self._insert(written), written[0])
+            else:
+                rows = [await writer.write_in(place, "create", each, None) for each in values]
+            writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
+        return rows
+
+    async def update(self, changes: Sequence[tuple[Target, dict[str, Any]]]) -> list[Row]:
+        """Change rows; they come back in the order of their changes.
+
+        Raises:
+            Problem: One of them is refused; nothing is changed.
+        """
+        writer = self._writer
+        async with writer.executor.together() as place:
+            rows = [await self._update_one(place, target, values) for target, values in changes]
+            writer.announce_later(place, writer.changed("update", [writer.identity(row, None) for row in rows]))
+        return rows
+
+    async def delete(self, targets: Sequence[Target]) -> None:
+        """Remove rows, or put them out of use where deletion is soft.
+
+        Raises:
+            Problem: One of them is refused; all are still there.
+        """
+        writer = self._writer
+        async with writer.executor.together() as place:
+            for target in targets:
+                await writer.write_in(place, "delete", {}, target)
+            keys = [tuple(target.parameters.values()) for target in targets]
+            writer.announce_later(place, writer.changed("delete", keys))
+
+    async def _update_one(self, place: Executor, target: Target, values: dict[str, Any]) -> Row:
+        writer = self._writer
+        if not values:
+            return await place.run(writer.steps.look(target))
+        row: Row = await writer.write_in(place, "update", writer.stamped("update", values), target)
+        return row
+
+    def _insert(self, rows: Sequence[dict[str, Any]]) -> Work[list[Row]]:
+        """Insert all rows of the same columns by one statement: a row without a column gets that column's default."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault(tuple(row), []).append(place)
+        insert = self._writer.statements.insert_many
+
+        def work(connection: sa.Connection) -> list[Row]:
+            made: dict[int, Row] = {}
+            for places in groups.values():
+                result = connection.execute(insert, [rows[place] for place in places])
+                made.update(zip(places, result.all(), strict=True))
+            return [made[place] for place in range(len(rows))]
+
+        return work

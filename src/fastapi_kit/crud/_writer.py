@@ -1,0 +1,217 @@
+"""Writes: what is done to a row, in which transaction, and what has to hold besides the database's constraints.
+
+Theory of operation. A write is one statement on its own wherever nothing else has to take effect with it: the statement
+itself says which row, in whose scope and of which version, and returns what it has stored. It becomes several in one
+transaction where there are hooks, where a written column decides about the scope (the row must still be in it
+afterwards), where a written reference leads to rows that have a scope of their own, and where the database cannot
+return what it writes.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._executor import Executor
+from fastapi_kit.crud._hooks import Changed, Hooks, WriteContext, WriteOperation
+from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._statements import Statements
+from fastapi_kit.crud._steps import RowSteps, Target
+from fastapi_kit.crud._targets import Reference, check_references
+from fastapi_kit.db import after_commit
+from fastapi_kit.errors import ConflictError, NotFoundError
+
+Row = Any
+"""A row of the whole resource, as `Statements.layout` says."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for the writes of one resource.
+
+    Attributes:
+        resource: The resource.
+        hooks: Its hooks and listeners.
+        references: Its foreign keys to models that have a scope.
+    """
+
+    resource: Resource
+    hooks: Hooks
+    references: tuple[Reference, ...]
+
+
+class Writer:
+    """Writes rows of one resource, on somebody's behalf, in one place.
+
+    Args:
+        rules: What holds for every write.
+        access: Whose.
+        executor: Where.
+        request: The request, if there is one; hooks see it.
+    """
+
+    def __init__(self, rules: Rules, access: Access, executor: Executor, request: Request | None = None) -> None:
+        self._rules = rules
+        self._resource = rules.resource
+        self._access = access
+        self.executor = executor
+        self._request = request
+        self.steps = RowSteps(rules.resource, access)
+
+    @property
+    def statements(self) -> Statements:
+        """The statements on rows that are in use."""
+        return self._access.statements
+
+    async def create(self, values: Mapping[str, Any]) -> Row:
+        """Make a row.
+
+        Raises:
+            ConflictError: It violates a constraint.
+            ForbiddenError: It would be out of scope.
+            NotFoundError: There is no row above it.
+        """
+        try:
+            return await self._write("create", self.stamped("create", values), None)
+        except ConflictError as error:
+            parent = self._resource.parent
+            if parent is None or error.extensions.get("fields") != [parent.name]:
+                raise
+            raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
+
+    async def change(self, operation: WriteOperation, target: Target, values: Mapping[str, Any]) -> Row:
+        """Replace or update a row; without values, just look at it.
+
+        Raises:
+            NotFoundError: There is none, or it is out of scope.
+            PreconditionFailedError: It has another version.
+            ConflictError: It would violate a constraint.
+            ForbiddenError: It would be out of scope afterwards.
+        """
+        if not values:
+            return await self.executor.run(self.steps.look(target))
+        return await self._write(operation, self.stamped(operation, values), target)
+
+    async def delete(self, target: Target) -> None:
+        """Remove a row, or put it out of use where deletion is soft.
+
+        Raises:
+            NotFoundError: There is none, or it is out of scope.
+            PreconditionFailedError: It has another version.
+            ConflictError: Others refer to it.
+        """
+        await self._write("delete", {}, target)
+
+    async def restore(self, target: Target) -> Row:
+        """Take a deleted row back into use; one that is in use stays as it is.
+
+        Raises:
+            NotFoundError: There is none, or it is out of scope.
+            PreconditionFailedError: It has another version.
+            ConflictError: It would violate a constraint.
+        """
+        return await self._write("restore", {}, target)
+
+    def stamped(self, operation: WriteOperation, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that a client gave, and those that the server gives."""
+        resource, stamped = self._resource, dict(values)
+        for name, stamp in resource.traits.stamps.items():
+            if operation in stamp.on:
+                stamped[name] = stamp.value(self._access.principal)
+        if operation == "create":
+            if resource.parent is not None:
+                stamped[resource.parent.name] = self._access.parent
+            if resource.version is not None and not resource.version.has_default:
+                stamped[resource.version.name] = 1
+        return stamped
+
+    def stands_alone(self, operation: WriteOperation, written: Collection[str]) -> bool:
+        """Whether nothing else has to take effect with the statements of a write of these columns."""
+        if self._rules.hooks.of(operation) or not self._returns(operation):
+            return False
+        if any(reference.columns.intersection(written) for reference in self._rules.references):
+            return False
+        return not self._may_leave_scope(operation, written)
+
+    async def write_in(
+        self, place: Executor, operation: WriteOperation, values: dict[str, Any], target: Target | None
+    ) -> Any:
+        """Write one row with all that belongs to it, in a transaction that others have opened."""
+        names = [it.name for it in self._resource.identity.attributes]
+        context = WriteContext(
+            operation=operation,
+            principal=self._access.principal,
+            session=place.session,
+            values=values,
+            key=dict(zip(names, target.parameters.values(), strict=True)) if target else {},
+            request=self._request,
+        )
+        await self._rules.hooks.before(context)
+        written = self.by_column(context.values)
+        await place.run(check_references(self._resource, self._rules.references, self._access, written))
+        row = await place.run(self.steps.of(operation, written, target, place.dialect), written)
+        if row is not None:
+            if self._may_leave_scope(operation, written):
+                await place.run(self.steps.check_scope(row))
+            layout = self._access.statements.layout
+            context.stored = {name: row[index] for name, index in layout.places.items()}
+            context.key = {name: context.stored[name] for name in names}
+        await self._rules.hooks.after(context)
+        return row
+
+    def announce_later(self, place: Executor, changed: Changed) -> None:
+        """Tell the listeners when the transaction of `place` is committed."""
+        if self._rules.hooks.listeners:
+            after_commit(place.session, lambda: self._rules.hooks.announce(changed))
+
+    def changed(self, operation: WriteOperation, keys: list[tuple[Any, ...]]) -> Changed:
+        """The event of a write of the rows with these identities."""
+        return Changed(self._resource.name, operation, [key[0] if len(key) == 1 else key for key in keys])
+
+    def identity(self, row: Row | None, target: Target | None) -> tuple[Any, ...]:
+        """The values that name a written row."""
+        if row is None:
+            return tuple(target.parameters.values()) if target else ()
+        places = self._access.statements.layout.places
+        return tuple(row[places[it.name]] for it in self._resource.identity.attributes)
+
+    def by_column(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by attribute, as values by column."""
+        columns = self._resource.columns
+        return {columns[name].key: value for name, value in values.items()}
+
+    async def _write(self, operation: WriteOperation, values: dict[str, Any], target: Target | None) -> Any:
+        written = self.by_column(values)
+        if self.stands_alone(operation, written):
+            row = await self.executor.run(self.steps.of(operation, written, target, self.executor.dialect), written)
+            if self._rules.hooks.listeners:
+                await self._announce(self.executor, self.changed(operation, [self.identity(row, target)]))
+            return row
+        async with self.executor.together() as place:
+            row = await self.write_in(place, operation, values, target)
+            self.announce_later(place, self.changed(operation, [self.identity(row, target)]))
+        return row
+
+    async def _announce(self, place: Executor, changed: Changed) -> None:
+        if place.belongs_to_transaction:
+            self.announce_later(place, changed)
+        else:
+            await self._rules.hooks.announce(changed)
+
+    def _returns(self, operation: WriteOperation) -> bool:
+        """Whether the database gives back a row with the statement that writes it."""
+        if operation == "delete":
+            return True
+        dialect = self.executor.dialect
+        able = dialect.insert_returning if operation == "create" else dialect.update_returning
+        return able and self._resource.is_returned_whole
+
+    def _may_leave_scope(self, operation: WriteOperation, written: Collection[str]) -> bool:
+        """Whether a client's values decide about the scope of the row: not those that the server writes."""
+        deciding = self._access.statements.deciding
+        if not deciding or operation in {"delete", "restore"}:
+            return False
+        clients = deciding - self._resource.server_columns(operation)
+        return bool(clients) if operation == "create" else not clients.isdisjoint(written)
