@@ -22,7 +22,7 @@ from pydantic_core import SchemaSerializer
 
 from fastapi_kit.crud._attributes import Attribute
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.pagination import Page
+from fastapi_kit.pagination import CursorPage
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -138,7 +138,7 @@ class Output:
 
     @classmethod
     def _of(cls, reading: Reading, model: type[BaseModel], related: Iterable[str] = ()) -> "Output":
-        page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
+        page: type[BaseModel] = CursorPage[model]  # type: ignore[valid-type]
         return cls(
             reading=reading,
             model=model,
@@ -151,7 +151,7 @@ class Output:
 
     def page_of(self, model: type[BaseModel]) -> type[BaseModel]:
         """The schema of a page of `model`."""
-        page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
+        page: type[BaseModel] = CursorPage[model]  # type: ignore[valid-type]
         return page
 
     @property
