@@ -155,6 +155,22 @@ class Output:
         return page
 
     @property
+    def is_plain(self) -> bool:
+        """Whether a row's values are written just as they stand in the row."""
+        return self._finish is None
+
+    def columns(self, layout: Layout) -> list[str]:
+        """The names of what is written of a row, as clients see them."""
+        fields, computed = self.reading.model.model_fields, self.reading.model.model_computed_fields
+        names = {
+            **{name: field.serialization_alias or name for name, field in fields.items() if not field.exclude},
+            **{name: field.alias or name for name, field in computed.items()},
+        }
+        if self.is_plain:
+            return [names[name] for name in layout.names]
+        return [alias for name, alias in names.items() if layout.shown is None or name in layout.shown]
+
+    @property
     def items(self) -> Any:
         """The annotation of the answer of a bulk write."""
         return list[self.model]  # type: ignore[name-defined]

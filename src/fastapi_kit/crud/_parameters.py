@@ -119,6 +119,26 @@ class QueryReader:
         reader.finish()
         return tuple(dict.fromkeys(found))
 
+    def build(self, where: Mapping[str, Any], search: str, sort: str, limit: int, deleted: DeletedMode) -> ListRequest:
+        """A list request of values in Python, which are taken as they are.
+
+        Raises:
+            ValueError: There is no such filter or order.
+        """
+        filters, values = list[str](), dict[str, Any]()
+        for name, value in where.items():
+            found = self._grammar.filters.get(name)
+            if found is None:
+                raise ValueError(f"there is no filter {name!r}; there are {', '.join(self._grammar.filters)}")
+            filters.append(f"{found.parameter}={bool(value)}" if found.operator == "isnull" else found.parameter)
+            values.update({found.parameter: list(value)} if found.many else bound(found, value))
+        try:
+            order = read_order(sort, self._grammar.sortable, self._grammar.keys) if sort else ()
+        except KeyError as error:
+            raise ValueError(f"sort: {error} is there twice, or none of {', '.join(self._grammar.sortable)}") from None
+        asked = {"sort": order, "search": search.split(), "limit": limit, "deleted": deleted, "count": "none"}
+        return self._request(asked, tuple(sorted(filters)), values, tuple(f"{k}={v!r}" for k, v in where.items()))
+
     def _list(self, query_string: bytes, foreign: Collection[str], known: frozenset[str]) -> ListRequest:
         reader = Reader(foreign)
         own, given = self._collect(reader, query_string, known, self._grammar.filters)
