@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,11 @@ from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter, Query
-from fastapi_kit.errors import install
+from fastapi_kit.crud._openapi import Documentation
+from fastapi_kit.crud._parameters import read_list
+from fastapi_kit.crud._query import compile_query
+from fastapi_kit.crud._resource import Schemas, describe
+from fastapi_kit.errors import ValidationProblem, install
 from tests.crud.library import ROUTERS, City, Country
 
 
@@ -148,7 +153,10 @@ def test_the_parameters_of_a_list_are_exact() -> None:
     assert {name: parameter["schema"] for name, parameter in parameters.items()} == {
         "page": {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10},
-        "sort": {"type": "string", "pattern": "^-?(name|population)(,-?(name|population))*$"},
+        "sort": {
+            "type": "string",
+            "pattern": r"^(?!(.*[,-])?([^,-]+),(.*[,-])?\2(,|$))-?(name|population)(,-?(name|population)){0,1}$",
+        },
         "count": {"type": "string", "enum": ["none", "capped", "exact"], "default": "none"},
         "name__eq": {"type": "string", "maxLength": 40, "pattern": "^[^\\u0000]*$"},
         "name__icontains": {"type": "string", "maxLength": 40, "pattern": "^[^\\u0000]*$"},
@@ -158,6 +166,26 @@ def test_the_parameters_of_a_list_are_exact() -> None:
     }
     assert parameters["name__eq"]["description"] == "`name` equals this value; also `name`"
     assert parameters["population__gte"]["description"] == "`population` is at least this value"
+
+
+TERMS = ["name", "-name", "id", "-id", "population", "-population"]
+SORTS = [",".join(terms) for length in range(5) for terms in product(TERMS, repeat=length)]
+
+
+def test_the_pattern_of_sort_takes_what_a_list_takes() -> None:
+    """An order matches exactly if it is read without an error: each column at most once, in either direction."""
+    resource = describe(City, Schemas(), ())
+    grammar = compile_query(Query(sort={"id", "name", "population"}), resource.visible, resource.key)
+    parameters = Documentation(resource, grammar).route("list")["openapi_extra"]["parameters"]
+    schema = next(parameter["schema"] for parameter in parameters if parameter["name"] == "sort")
+    pattern = re.compile(schema["pattern"])
+    for sort in [*SORTS, "nam", "name,", ",name", "--name", "name,,id", "name-id", "rank", "names", "Name"]:
+        try:
+            read_list(f"sort={sort}".encode(), grammar, ())
+            readable = True
+        except ValidationProblem:
+            readable = False
+        assert bool(pattern.search(sort)) is readable, sort
 
 
 def test_a_list_that_cannot_be_sorted_says_so() -> None:

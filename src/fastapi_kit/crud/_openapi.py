@@ -4,7 +4,7 @@ The endpoints take only the request, so FastAPI cannot see their parameters and 
 the same description by which requests are read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -99,14 +99,20 @@ class Documentation:
         limit = {"type": "integer", "minimum": 1, "maximum": grammar.max_limit, "default": grammar.limit}
         yield _query_parameter("limit", limit, "Items per page")
         if grammar.sortable:
-            names = "|".join(sorted(grammar.sortable))
-            pattern = {"type": "string", "pattern": f"^-?({names})(,-?({names}))*$"}
+            pattern = {"type": "string", "pattern": _sort_pattern(grammar.sortable)}
             yield _query_parameter("sort", pattern, "Columns to sort by, each once; `-` for descending")
         count = {"type": "string", "enum": ["none", "capped", "exact"], "default": grammar.count}
         yield _query_parameter("count", count, "How the total is counted")
         for parameter, found in grammar.filters.items():
             if parameter == found.parameter:
                 yield _query_parameter(parameter, _filter_schema(found), _filter_description(found, grammar))
+
+
+def _sort_pattern(sortable: Collection[str]) -> str:
+    """Names by comma, each with or without `-`, and none of them a second time in either form."""
+    names = "|".join(sorted(sortable))
+    twice = r"(.*[,-])?([^,-]+),(.*[,-])?\2(,|$)"
+    return f"^(?!{twice})-?({names})(,-?({names})){{0,{len(sortable) - 1}}}$"
 
 
 def _query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
