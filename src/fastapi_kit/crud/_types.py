@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.db import UTCDateTime
-from fastapi_kit.schemas import UTCDatetime, text
+from fastapi_kit.schemas import ISO_DATE, WHOLE, UTCDatetime, text
 
 UNBOUNDED_TEXT = 10_000
 """Code points at most in a text column without a length."""
@@ -96,13 +96,8 @@ def _kind(type_: TypeEngine[Any]) -> Kind | None:
 
 
 def _integer(bits: int) -> Callable[[Any], Kind]:
-    bounded = Annotated[int, Field(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1), BeforeValidator(_whole)]
+    bounded = Annotated[int, Field(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1), WHOLE]
     return lambda _: Kind(bounded, int, RANGE)
-
-
-def _whole(value: object) -> object:
-    """To JSON 1.0 is an integer like 1 (RFC 8259, section 6), which a strict body would not take for one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _enum(type_: sa.Enum) -> Kind:
@@ -147,13 +142,13 @@ def _float(_: object) -> Kind:
     return Kind(Annotated[float, Field(allow_inf_nan=False)], float, RANGE)
 
 
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def _iso(value: object) -> object:
+def _iso_datetime(value: object) -> object:
     """Refuse numbers of seconds, which pydantic would take for times: the schema says RFC 3339, and only that."""
-    if isinstance(value, int | float) or (isinstance(value, str) and not _ISO_DATE.match(value)):
-        raise ValueError("Input should be in the form of RFC 3339, such as 2024-01-31 or 2024-01-31T12:00:00Z")
+    if isinstance(value, int | float) or (isinstance(value, str) and not _DATE.match(value)):
+        raise ValueError("Input should be in the form of RFC 3339, such as 2024-01-31T12:00:00Z")
     return value
 
 
@@ -163,17 +158,20 @@ def _iso_time(value: object) -> object:
     return value
 
 
-def _temporal(written: Any, read: Any, form: str, check: Callable[[object], object] = _iso) -> Kind:
+_ISO_DATETIME, _ISO_TIME = BeforeValidator(_iso_datetime), BeforeValidator(_iso_time)
+
+
+def _temporal(written: Any, read: Any, form: str, check: BeforeValidator) -> Kind:
     """A kind whose values are written in one of the forms of RFC 3339; `form` is its name in OpenAPI's registry."""
     schema = WithJsonSchema({"type": "string", "format": form})
     # A validator of one's own is given Python's text, which a strict body would not take for a time any more.
-    return Kind(Annotated[written, Field(strict=False), BeforeValidator(check), schema], read, RANGE)
+    return Kind(Annotated[written, Field(strict=False), check, schema], read, RANGE)
 
 
 def _datetime(type_: sa.DateTime) -> Kind:
     if type_.timezone:
-        return _temporal(UTCDatetime, datetime, "date-time")
-    return _temporal(NaiveDatetime, datetime, "date-time-local")
+        return _temporal(UTCDatetime, datetime, "date-time", _ISO_DATETIME)
+    return _temporal(NaiveDatetime, datetime, "date-time-local", _ISO_DATETIME)
 
 
 def _naive(value: time) -> time:
@@ -184,8 +182,8 @@ def _naive(value: time) -> time:
 
 def _time(type_: sa.Time) -> Kind:
     if type_.timezone:
-        return _temporal(time, time, "time", _iso_time)
-    return _temporal(Annotated[time, AfterValidator(_naive)], time, "time-local", _iso_time)
+        return _temporal(time, time, "time", _ISO_TIME)
+    return _temporal(Annotated[time, AfterValidator(_naive)], time, "time-local", _ISO_TIME)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -237,9 +235,9 @@ _KINDS: Sequence[tuple[type[TypeEngine[Any]], Callable[[Any], Kind | None]]] = (
     (sa.String, _string),
     (sa.Float, _float),
     (sa.Numeric, _numeric),
-    (UTCDateTime, lambda _: _temporal(UTCDatetime, datetime, "date-time")),
+    (UTCDateTime, lambda _: _temporal(UTCDatetime, datetime, "date-time", _ISO_DATETIME)),
     (sa.DateTime, _datetime),
-    (sa.Date, lambda _: _temporal(date, date, "date")),
+    (sa.Date, lambda _: _temporal(date, date, "date", ISO_DATE)),
     (sa.Time, _time),
     (sa.Interval, lambda _: Kind(Annotated[timedelta, _SPAN], timedelta, RANGE)),
     (sa.Uuid, _uuid),

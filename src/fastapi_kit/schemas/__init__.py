@@ -4,15 +4,18 @@
 - `Partial[Model]`, `partial(Model)`: a model of which any field may be left out, for PATCH.
 - `Text`, `Line`: bounded text without NUL; `text()`, `line()` make one with other bounds.
 - `SafeInt`, `UTCDatetime`: integers and instants that mean the same everywhere.
+- `WHOLE`, `ISO_DATE`: numbers and dates in all forms that the JSON schema tells of, and in no others.
 - `EscapedText`, `SafeInput`: HTML escaped on input, for those who must.
 """
 
 from fastapi_kit.schemas._models import BaseResponse, Schema
 from fastapi_kit.schemas._partial import Partial, partial
-from fastapi_kit.schemas._scalars import SafeInt, UTCDatetime
+from fastapi_kit.schemas._scalars import ISO_DATE, WHOLE, SafeInt, UTCDatetime
 from fastapi_kit.schemas._text import EscapedText, Line, SafeInput, Text, line, text
 
 __all__ = [
+    "ISO_DATE",
+    "WHOLE",
     "BaseResponse",
     "EscapedText",
     "Line",
