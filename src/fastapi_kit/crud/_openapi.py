@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from fastapi_kit._json_schema import inline
+from fastapi_kit.crud._body_schema import body_schema
 from fastapi_kit.crud._query import MOST_VALUES, Filter, ListGrammar
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.errors import (
@@ -85,7 +86,7 @@ class Documentation:
         if operation == "list":
             extra["parameters"] = list(self._list_parameters())
         if operation in self._resource.inputs:
-            schema = _schema(self._resource.inputs[operation].model)
+            schema = body_schema(self._resource.inputs[operation])
             kinds = ["application/json"]
             if operation == "update":
                 kinds.append("application/merge-patch+json")
