@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from fastapi_kit.crud._body_schema import body_schema
 from fastapi_kit.crud._resource import Schemas, describe
-from fastapi_kit.schemas import WHOLE
+from fastapi_kit.schemas import WHOLE, partial
 from tests.crud.library import City, Everything
 
 INTEGER = {"minimum": -(2**31), "maximum": 2**31 - 1}
@@ -102,6 +102,13 @@ def test_what_is_stored_otherwise_than_it_was_sent_is_left_alone(update: type[Ba
     """The bounds of the column are not those of what is sent."""
     (described,) = properties(update).values()
     assert set(described) == {"type", "default"}
+
+
+def test_a_patch_that_is_made_of_a_create_is_narrowed_too() -> None:
+    """That its fields may be left out changes nothing of their values."""
+    described = properties(partial(Bare))
+    assert described["number"] == {"type": "integer", **INTEGER}
+    assert described["small"] == {"type": "integer", **SMALL}
 
 
 def test_a_field_is_found_by_the_name_it_is_sent_by() -> None:

@@ -9,13 +9,9 @@ else of them.
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from annotated_types import BaseMetadata
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
 from fastapi_kit._json_schema import inline
 from fastapi_kit.crud._bodies import Input
-from fastapi_kit.schemas import ISO_DATE, WHOLE
+from fastapi_kit.schemas import kept_fields
 
 _TIGHTER: Mapping[str, Callable[[Any, Any], Any]] = {
     "minimum": max,
@@ -27,31 +23,20 @@ _TIGHTER: Mapping[str, Callable[[Any, Any], Any]] = {
     "maxItems": min,
 }
 """Which of two bounds holds where both do."""
-_CHANGING = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
 
 
 def body_schema(body: Input) -> dict[str, Any]:
     """Describe a body, without references."""
     schema = inline(body.model.model_json_schema())
-    if body.columns is None or not _keeps_values(body.model):
+    if body.columns is None:
         return schema
     bounds = inline(body.columns.model_json_schema())["properties"]
     properties: dict[str, Any] = schema["properties"]
-    for name, field in body.model.model_fields.items():
-        sent_as = field.validation_alias or name
-        if isinstance(sent_as, str) and sent_as in properties and _is_kept(field):
+    for name in kept_fields(body.model):
+        sent_as = body.model.model_fields[name].validation_alias or name
+        if isinstance(sent_as, str) and sent_as in properties:
             properties[sent_as] = _narrowed(properties[sent_as], bounds[name])
     return schema
-
-
-def _keeps_values(model: type[BaseModel]) -> bool:
-    does = model.__pydantic_decorators__
-    changing = (does.field_serializers, does.model_serializers, does.field_validators, does.model_validators)
-    return not any(changing) and not any(model.model_config.get(option) for option in _CHANGING)
-
-
-def _is_kept(field: FieldInfo) -> bool:
-    return all(isinstance(part, BaseMetadata) or part in (WHOLE, ISO_DATE) for part in field.metadata)
 
 
 def _narrowed(given: dict[str, Any], column: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,10 @@ def _omit_unsent(value: object, handler: ValidatorFunctionWrapHandler) -> object
     return handler(value)
 
 
+OMIT_UNSENT = WrapValidator(_omit_unsent)
+"""The outermost validator of each field of a partial model."""
+
+
 @cache
 def _make(model: type[BaseModel]) -> Any:
     if issubclass(model, RootModel):
@@ -136,7 +140,7 @@ def _optional(field: FieldInfo) -> Any:
     # A factory and not a value, which the JSON schema would show as the default.
     attributes |= {"default_factory": _unsent, "validate_default": True}
     del attributes["default"]
-    return Annotated[kind, *metadata, WrapValidator(_omit_unsent), Field(**attributes)]
+    return Annotated[kind, *metadata, OMIT_UNSENT, Field(**attributes)]
 
 
 def _guards(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
