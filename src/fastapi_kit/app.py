@@ -52,9 +52,10 @@ def create_app(
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+    options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
-    app = FastAPI(lifespan=compose(*resources), **{"servers": [{"url": "/"}], **options})
+    app = FastAPI(lifespan=compose(*resources), **options)
     _add_layers(app, settings)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
