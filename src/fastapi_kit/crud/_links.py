@@ -43,9 +43,10 @@ class Link:
             ResourceError: The table of pairs holds more than the pairs, or the names in the path would clash.
         """
         relationship = related.relationship
-        if not isinstance(relationship.secondary, sa.Table):
+        secondary: Any = relationship.secondary
+        if not isinstance(secondary, sa.Table):
             raise ResourceError(f"{related.name}: Links needs a relationship whose secondary= is a table")
-        pairs = cast("sa.Table", relationship.secondary)
+        pairs = cast("sa.Table", secondary)
         own = tuple(relationship.synchronize_pairs)
         other = tuple(relationship.secondary_synchronize_pairs or ())
         held = {column.key for _, column in (*own, *other)}

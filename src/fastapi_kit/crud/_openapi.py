@@ -5,10 +5,11 @@ the same description by which requests are read.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi.datastructures import Default
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, TypeAdapter, create_model
 
@@ -184,14 +185,17 @@ class Documentation:
             "openapi_extra": {"parameters": parameters} if parameters else None,
         }
 
-    def _operation_id(self, operation: str, path: str) -> Callable[[Any], str]:
-        """A name that is unique in an app: the operation, and the path of the list without its parameters."""
+    def _operation_id(self, operation: str, path: str) -> Any:
+        """A name that is unique in an app: the operation, and the path of the list without its parameters.
+
+        A function that the app or a router above gives comes before it.
+        """
 
         def operation_id(route: Any) -> str:
             base = str(route.path_format).removesuffix(path)
             return "_".join([operation, *re.findall(r"\w+", re.sub(r"\{[^}]*\}", "", base))])
 
-        return operation_id
+        return Default(operation_id)
 
     def _answer(self, operation: str) -> Any:
         model = self._engine.output.model
