@@ -104,12 +104,17 @@ class Reader:
         self.error(name, "enum", f"Input should be one of {', '.join(choices)}")
         return choices[0]
 
-    def text(self, name: str, text: str, longest: int) -> str:
-        """Text of which something is left without blanks; empty after an error."""
-        if "\0" in text or not text.strip() or len(text) > longest:
-            self.error(name, "value_error", f"Input should be text of at most {longest} characters, without U+0000")
-            return ""
-        return text
+    def words(self, name: str, text: str, longest: int, most: int) -> list[str]:
+        """Words by blanks; none after an error."""
+        found = text.split()
+        if "\0" in text or len(text) > longest or not 1 <= len(found) <= most:
+            self.error(
+                name,
+                "value_error",
+                f"Input should be 1 to {most} words, of {longest} characters in all, without U+0000",
+            )
+            return []
+        return found
 
     def names(self, name: str, text: str, choices: Collection[str], most: int) -> tuple[str, ...]:
         """Names by comma, each once, put into the order of `choices`; empty after an error."""
