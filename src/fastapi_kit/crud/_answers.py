@@ -227,8 +227,8 @@ def _record(names: tuple[str, ...], row: Sequence[Any]) -> Record:
     return record
 
 
-def _records(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Any]:
-    made: list[Any] = []
+def _records(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Record]:
+    made: list[Record] = []
     for row in rows:
         record = Record()
         record.__dict__ = dict(zip(names, row))  # noqa: B905 - what else stands in the row is for the server
