@@ -212,7 +212,7 @@ class Operations:
         declared = self._resource.traits.version
         if declared is None:
             return Target(key)
-        given = request.headers.get("if-match")
+        given = _list_header(request, "if-match")
         if given is None:
             if declared.required:
                 raise PreconditionRequiredError("Send the ETag of the row that you have seen in If-Match.")
@@ -260,7 +260,7 @@ class Operations:
         return {} if version is None else {"ETag": etag(row[places[version.name]])}
 
     def _is_known(self, request: Request, headers: Mapping[str, str]) -> bool:
-        given = request.headers.get("if-none-match")
+        given = _list_header(request, "if-none-match")
         if given is None:
             return False
         try:
@@ -286,6 +286,11 @@ def _links(request: Request, following: str | None, preceding: str | None) -> di
     base = b"".join(part + b"&" for part in kept).decode("latin-1")
     pairs = (("next", following), ("prev", preceding))
     return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
+
+
+def _list_header(request: Request, name: str) -> str | None:
+    """A header that is a list: what is sent as several is one (RFC 9110, section 5.3)."""
+    return ",".join(found) if (found := request.headers.getlist(name)) else None
 
 
 def foreign(request: Request) -> Collection[str]:
