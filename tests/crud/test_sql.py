@@ -1,4 +1,4 @@
-"""Conditions and orders are rendered for each database so that they mean the same, and use its indexes."""
+"""Conditions are rendered for each database so that they mean the same, and use its indexes."""
 
 import re
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.crud._attributes import read_model
-from fastapi_kit.crud._sql import Contains, StartsWith, escape_like, in_order
+from fastapi_kit.crud._sql import Contains, StartsWith, escape_like
 from fastapi_kit.db import Database
 from fastapi_kit.testing import client
 from tests.crud.library import app_with, create_tables, store
@@ -32,31 +32,12 @@ class Item(Models):
     note: Mapped[str | None] = mapped_column(sa.String(9))
 
 
-COLUMNS = read_model(Item).attributes
-NAME, NOTE = COLUMNS["name"].column, COLUMNS["note"].column
+NAME = read_model(Item).attributes["name"].column
 
 
 def rendered(element: sa.ClauseElement, dialect: str) -> str:
     """The SQL of an element, without the names of bind parameters."""
     return re.sub(r"\$\d(::\w+)?", "?", str(element.compile(dialect=DIALECTS[dialect])))
-
-
-@pytest.mark.parametrize(
-    ("dialect", "descending", "expected"),
-    [
-        ("sqlite+aiosqlite", False, "item.note ASC NULLS LAST"),
-        ("sqlite+aiosqlite", True, "item.note DESC NULLS FIRST"),
-        ("postgresql+asyncpg", False, "item.note ASC NULLS LAST"),
-        ("postgresql+asyncpg", True, "item.note DESC NULLS FIRST"),
-        ("mysql+asyncmy", False, "item.note IS NULL ASC, item.note ASC"),
-        ("mysql+asyncmy", True, "item.note IS NULL DESC, item.note DESC"),
-    ],
-)
-def test_null_is_larger_than_any_value(dialect: str, descending: bool, expected: str) -> None:
-    """Each database is told in its own words; a column that is never null needs none."""
-    assert rendered(in_order(NOTE, descending=descending), dialect) == expected
-    plain = "item.name DESC" if descending else "item.name ASC"
-    assert rendered(in_order(NAME, descending=descending), dialect) == plain
 
 
 @pytest.mark.parametrize(

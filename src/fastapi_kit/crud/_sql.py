@@ -1,4 +1,4 @@
-"""Conditions and orders that mean the same on every database.
+"""Conditions that mean the same on every database.
 
 Each is a SQLAlchemy construct that is rendered by dialect, since statements are built before it is known which database
 will run them.
@@ -58,55 +58,3 @@ def _contains_sqlite(element: Contains, compiler: SQLCompiler, **options: Any) -
 def _starts_with_sqlite(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
     column, _, raw = element.clauses
     return compiler.process(sa.func.substr(column, 1, sa.func.length(raw)) == raw, **options)
-
-
-class NullsLargest(FunctionElement[Any]):
-    """A nullable column in an ORDER BY: null comes after every value, or before it if descending.
-
-    That is the order in which PostgreSQL keeps an index, so it costs nothing there.
-    """
-
-    name = "nulls_largest"
-    inherit_cache = True
-
-
-class NullsLargestDescending(NullsLargest):
-    """The same, from the largest down."""
-
-    name = "nulls_largest_descending"
-    inherit_cache = True
-
-
-@compiles(NullsLargest)
-def _nulls_last(element: NullsLargest, compiler: SQLCompiler, **options: Any) -> str:
-    (column,) = element.clauses
-    return f"{compiler.process(column, **options)} ASC NULLS LAST"
-
-
-@compiles(NullsLargestDescending)
-def _nulls_first(element: NullsLargestDescending, compiler: SQLCompiler, **options: Any) -> str:
-    (column,) = element.clauses
-    return f"{compiler.process(column, **options)} DESC NULLS FIRST"
-
-
-@compiles(NullsLargest, "mysql")
-@compiles(NullsLargest, "mariadb")
-def _nulls_last_mariadb(element: NullsLargest, compiler: SQLCompiler, **options: Any) -> str:
-    (column,) = element.clauses
-    rendered = compiler.process(column, **options)
-    return f"{rendered} IS NULL ASC, {rendered} ASC"
-
-
-@compiles(NullsLargestDescending, "mysql")
-@compiles(NullsLargestDescending, "mariadb")
-def _nulls_first_mariadb(element: NullsLargestDescending, compiler: SQLCompiler, **options: Any) -> str:
-    (column,) = element.clauses
-    rendered = compiler.process(column, **options)
-    return f"{rendered} IS NULL DESC, {rendered} DESC"
-
-
-def in_order(column: sa.Column[Any], *, descending: bool) -> sa.ColumnElement[Any]:
-    """One term of an ORDER BY."""
-    if column.nullable:
-        return NullsLargestDescending(column) if descending else NullsLargest(column)
-    return column.desc() if descending else column.asc()

@@ -12,9 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from fastapi_kit.crud._parameters import Shape
-from fastapi_kit.crud._query import COUNT_CAP, Filter, ListGrammar
+from fastapi_kit.crud._query import COUNT_CAP, Filter, ListGrammar, Order
 from fastapi_kit.crud._resource import Resource
-from fastapi_kit.crud._sql import ESCAPE, RAW, Contains, StartsWith, in_order
+from fastapi_kit.crud._sql import ESCAPE, RAW, Contains, StartsWith
+from fastapi_kit.pagination import SortKey, ordering
 
 _SHAPES_KEPT = 256
 
@@ -54,7 +55,7 @@ class Statements:
         return (
             sa.select(*self._columns)
             .where(*self._conditions(shape))
-            .order_by(*(in_order(term.attribute.column, descending=term.descending) for term in shape.order))
+            .order_by(*ordering([_sort_key(term) for term in shape.order]))
             .limit(sa.bindparam("limit", type_=sa.Integer()))
             .offset(sa.bindparam("offset", type_=sa.Integer()))
         )
@@ -82,6 +83,11 @@ class Statements:
             else:
                 made.append(_CONDITIONS[found.operator](column, found))
         return made
+
+
+def _sort_key(term: Order) -> SortKey:
+    column = term.attribute.column
+    return SortKey(column, descending=term.descending, nullable=bool(column.nullable))
 
 
 _Condition = Callable[[sa.Column[Any], Filter], sa.ColumnElement[bool]]
