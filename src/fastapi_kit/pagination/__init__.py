@@ -5,14 +5,29 @@
 - `MAX_PAGE`: the largest page number that is served.
 - `SortKey`, `ordering`, `beyond`, `ranges`: the SQL of pages by key: the order, and the rows after or before a
   `Position`.
+- `CursorCodec`, `CursorPart`, `binding_of`: a `Position` as a token for clients, and back. `InvalidCursorError`: what
+  a client sent is no such token. `NoCursorError`: a row has none. `LONGEST_CURSOR`: characters at most.
 """
 
+from fastapi_kit.pagination._cursor import (
+    LONGEST_CURSOR,
+    CursorCodec,
+    CursorPart,
+    InvalidCursorError,
+    NoCursorError,
+    binding_of,
+)
 from fastapi_kit.pagination._keyset import SortKey, beyond, ordering, ranges
 from fastapi_kit.pagination._page import MAX_PAGE, Page, PaginationDep, PaginationParams, TotalRelation
 from fastapi_kit.pagination._position import Position
 
 __all__ = [
+    "LONGEST_CURSOR",
     "MAX_PAGE",
+    "CursorCodec",
+    "CursorPart",
+    "InvalidCursorError",
+    "NoCursorError",
     "Page",
     "PaginationDep",
     "PaginationParams",
@@ -20,6 +35,7 @@ __all__ = [
     "SortKey",
     "TotalRelation",
     "beyond",
+    "binding_of",
     "ordering",
     "ranges",
 ]
