@@ -130,7 +130,8 @@ class Statements:
     def _has_version(self) -> Condition:
         version = self._resource.version
         assert version is not None  # noqa: S101 - nobody asks for a version that there is not
-        return version.column.in_(sa.bindparam(VERSIONS, expanding=True, type_=version.column.type))
+        # Clients may send larger numbers than the column holds: those are other versions, and no errors.
+        return version.column.in_(sa.bindparam(VERSIONS, expanding=True, type_=sa.BigInteger()))
 
     def _related(self, view: View) -> list[Related]:
         return [self._grammar.includes[name] for name in view.includes]
