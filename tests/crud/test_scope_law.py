@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import DeclarativeBase
 
-from fastapi_kit.crud import CRUDRouter, Many, One, OperationName, Query, Scope, SoftDeletion, Version, set_principal
+from fastapi_kit.crud import CRUDRouter, Links, Many, One, OperationName, Query, Scope, SoftDeletion, Version, set_principal
 from fastapi_kit.db import Database
 from fastapi_kit.testing import client
 from tests.crud.library import app_with, create_tables
@@ -45,10 +45,10 @@ def routers(scheme: Scheme, scope: Mapping[type[DeclarativeBase], Scope] | None)
         dependencies=guard,  # type: ignore[arg-type]
         scope=scope,
         stamp={"tenant": lambda who: who.tenant} if scheme.stamped else None,
-        routes=_WRITES | _BULK | {"restore"},
+        routes=_WRITES | _BULK | {"restore", "export"},
         version=Version(required=False),
         soft_delete=SoftDeletion(visible_to=lambda who: who.admin),
-        include={"author": One(), "sequel_of": One(), "chapters": Many(limit=2, sort="-title"), "tags": Many()},
+        include={"author": One(), "sequel_of": One(), "chapters": Many(limit=2, sort="-title"), "tags": Links()},
         query=Query(
             filter={
                 "title": {"eq", "ne", "contains"},
@@ -170,16 +170,24 @@ def calls(draw: st.DrawFn, scheme: Scheme) -> Call:
     guards = st.sampled_from([{}, {"If-Match": '"1"'}, {"If-Match": '"2"'}]) if prefix == "/books" else st.just({})
     kinds = ["list", "list", "get", "create", "replace", "update", "update"]
     if not nested:
-        kinds += ["delete", "create_many", "update_many", "delete_many"] + ["restore"] * (model is Book)
+        kinds += ["delete", "create_many", "update_many", "delete_many"]
+        kinds += ["restore", "link", "export"] if model is Book else []
     match draw(st.sampled_from(kinds)):
         case "list":
             filters = CHAPTER_FILTERS if model is Chapter else ["title=a", "chapters.title=a"] if nested else BOOK_FILTERS
             views = some_of(VIEWS, 1) if prefix == "/books" else st.just([])
             asked = draw(some_of(filters, 2)) + draw(views) + draw(some_of(PAGING, 3))
             return Call("GET", prefix, tuple(dict(asked).items()))
+        case "export":
+            form = draw(st.sampled_from(["csv", "ndjson"]))
+            paging = [it for it in PAGING if it.startswith("sort")]
+            return Call("GET", f"{prefix}.{form}", draw(some_of([*BOOK_FILTERS, *paging, "fields=title"], 2)))
+        case "link":
+            return Call(draw(st.sampled_from(["PUT", "DELETE"])), f"{item}/tags/{draw(st.sampled_from([1, 2, 9]))}")
         case "get":
+            method = draw(st.sampled_from(["GET", "GET", "HEAD"]))
             views = some_of([*VIEWS, "deleted=include"], 2) if prefix == "/books" else st.just([])
-            return Call("GET", item, draw(views), headers=draw(st.sampled_from([{}, {"If-None-Match": '"1"'}])))
+            return Call(method, item, draw(views), headers=draw(st.sampled_from([{}, {"If-None-Match": '"1"'}])))
         case "create":
             return Call("POST", prefix, json={"id": draw(NEW), **draw(body[True])})
         case "replace":
@@ -261,7 +269,8 @@ class Twins:
             assert _stays(scheme, who, outcome, call, visible, changed)
             assert _comparable(answer, call) == _comparable(expected, call)
         assert await snapshot(self.database.run) == outcome
-        return answer.json().get("next_cursor") if call.method == "GET" and answer.status_code == 200 else None
+        listed = answer.is_success and call.method == "GET" and answer.headers["content-type"] == "application/json"
+        return answer.json().get("next_cursor") if listed else None
 
 
 def _without_author(world: World, author: int) -> Mapping[int, Mapping[str, Any]]:

@@ -7,7 +7,8 @@ afterwards), where a written reference leads to rows that have a scope of their 
 return what it writes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +74,20 @@ class Writer:
             ForbiddenError: It would be out of scope.
             NotFoundError: There is no row above it.
         """
-        try:
+        with self.below_parent():
             return await self._write("create", self.stamped("create", values), None)
+
+    @contextmanager
+    def below_parent(self) -> Generator[None]:
+        """Tell that there is no row above, where new rows refer to one that is not there.
+
+        Raises:
+            NotFoundError: There is none, or it is out of scope.
+        """
+        parent = self._resource.parent
+        try:
+            yield
         except ConflictError as error:
-            parent = self._resource.parent
             if parent is None or error.extensions.get("fields") != [parent.name]:
                 raise
             raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
