@@ -92,12 +92,13 @@ class BulkWriter:
         values = [writer.stamped("create", body) for body in bodies]
         written = [writer.by_column(each) for each in values]
         alone = writer.stands_alone("create", {key for each in written for key in each})
-        async with writer.executor.together() as place:
-            if alone:
-                rows = await place.run(self._insert(written), written[0])
-            else:
-                rows = [await writer.write_in(place, "create", each, None) for each in values]
-            writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
+        with writer.below_parent():
+            async with writer.executor.together() as place:
+                if alone:
+                    rows = await place.run(self._insert(written), written[0])
+                else:
+                    rows = [await writer.write_in(place, "create", each, None) for each in values]
+                writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
         return rows
 
     async def update(self, changes: Sequence[tuple[Target, dict[str, Any]]]) -> list[Row]:
