@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Security
+from fastapi.security import HTTPBearer
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -150,6 +151,22 @@ async def test_docs_can_be_kept_private(settings: Settings) -> None:
         document = (await api.get("/openapi.json")).json()
         assert document["info"] == {"title": "Public", "version": "3"}
         assert (await api.get("/health")).json()["version"] == "3"
+
+
+def test_the_document_says_where_and_for_whom(settings: Settings) -> None:
+    """Paths are relative to the server that gave the document; public operations are so by word, not by omission."""
+    router = APIRouter()
+
+    @router.get("/secret", dependencies=[Security(HTTPBearer())])
+    async def secret() -> None:
+        """Needs a token."""
+
+    document = create_app(settings, routers=[router]).openapi()
+    assert document["servers"] == [{"url": "/"}]
+    assert document["paths"]["/health"]["get"]["security"] == []
+    assert document["paths"]["/secret"]["get"]["security"] == [{"HTTPBearer": []}]
+    elsewhere = create_app(settings, servers=[{"url": "https://api.example"}]).openapi()
+    assert elsewhere["servers"] == [{"url": "https://api.example"}]
 
 
 async def test_production_logs_json(database: Database, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

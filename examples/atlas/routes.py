@@ -6,17 +6,17 @@ from typing import Annotated
 from pydantic import Field
 
 from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Query
-from fastapi_kit.schemas import Schema, text
+from fastapi_kit.schemas import ISO_DATE, WHOLE, Schema, text
 
 from .models import City, Continent, Country, Visit
 
 
-class VisitCreate(Schema):
+class VisitCreate(Schema, strict=True):
     """A visit as its visitor tells of it: `rating` is bounded here, so a wrong one is a 422 that says what is right."""
 
-    city_id: int
-    visited_on: date
-    rating: Annotated[int, Field(ge=1, le=5)]
+    city_id: Annotated[int, WHOLE]
+    visited_on: Annotated[date, Field(strict=False), ISO_DATE]
+    rating: Annotated[int, Field(ge=1, le=5), WHOLE]
     note: Annotated[str, text(max_length=500)] | None = None
 
 

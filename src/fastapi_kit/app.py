@@ -4,7 +4,7 @@ The layers of a request, from outside in: request context (id, access log) → t
 boundary → routes. Errors are answered inside CORS and the request context, so they carry the headers of both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -42,7 +42,8 @@ def create_app(
         routers: Included in this order.
         resources: Further resources of the lifespan, opened after the database.
         checks: Further checks of `/ready`.
-        options: Arguments of `FastAPI`, such as `title` and `version`.
+        options: Arguments of `FastAPI`, such as `title` and `version`; `servers` is the one that serves the document,
+            if they do not say otherwise.
 
     Raises:
         SessionScopeError: At start-up, if a route would use its session beyond its end.
@@ -51,10 +52,12 @@ def create_app(
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+    options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
     app = FastAPI(lifespan=compose(*resources), **options)
     _add_layers(app, settings)
+    _declare_public_operations(app)
     app.include_router(health_router(checks))
     for router in routers:
         app.include_router(router)
@@ -77,3 +80,18 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     if settings.trusted_hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.trusted_hosts))
     app.add_middleware(RequestContextMiddleware)
+
+
+def _declare_public_operations(app: FastAPI) -> None:
+    """Say `security: []` of operations that need no credentials: it means the same as nothing, and is no oversight."""
+    generate: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        if "security" not in document:
+            for item in document.get("paths", {}).values():
+                for operation in item.values():
+                    operation.setdefault("security", [])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it

@@ -33,7 +33,7 @@ from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.crud._answers import is_plain
 from fastapi_kit.crud._attributes import read_model
 from fastapi_kit.db import Database, SessionDep
-from fastapi_kit.pagination import Page
+from fastapi_kit.pagination import CursorPage
 from fastapi_kit.schemas import BaseResponse
 from fastapi_kit.testing import client
 from tests.crud.library import TYPES, VALUES, City, Colour, Country, Everything, Note, app_with, create_tables, store
@@ -64,7 +64,11 @@ async def test_a_value_of_each_type(api: httpx2.AsyncClient, database: Database,
     values = {**VALUES, f"{name}_or_null": VALUES[name]}
     await store(database, Everything, values)
     assert (await api.get("/everything/1")).content == golden(values, 1)
-    page = b'{"items":[' + golden(values, 1) + b'],"total":1,"total_relation":"eq"}'
+    page = (
+        b'{"items":['
+        + golden(values, 1)
+        + b'],"total":1,"total_relation":"eq","next_cursor":null,"previous_cursor":null}'
+    )
     assert (await api.get("/everything")).content == page
 
 
@@ -276,10 +280,16 @@ def with_oracle(app: FastAPI, read: type[BaseModel]) -> FastAPI:
 
     async def many(session: SessionDep) -> Any:
         cities = (await session.scalars(select(City).order_by(City.id))).all()
-        return {"items": cities, "total": len(cities), "total_relation": "eq"}
+        return {
+            "items": cities,
+            "total": len(cities),
+            "total_relation": "eq",
+            "next_cursor": None,
+            "previous_cursor": None,
+        }
 
     app.add_api_route("/oracle/1", one, response_model=read)
-    app.add_api_route("/oracle", many, response_model=Page[read])  # type: ignore[valid-type]
+    app.add_api_route("/oracle", many, response_model=CursorPage[read])  # type: ignore[valid-type]
     return app
 
 

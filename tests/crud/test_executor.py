@@ -7,8 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from fastapi import Depends, FastAPI, Request, Response
-from sqlalchemy import Connection, ForeignKey, MetaData, String, event, insert, select
-from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy import ForeignKey, MetaData, String, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -17,6 +16,7 @@ from fastapi_kit.db import Base, Database, Pool, SessionDep
 from fastapi_kit.errors import install
 from fastapi_kit.lifespan import compose
 from fastapi_kit.testing import client
+from tests.crud.counting import Statements
 
 pytestmark = pytest.mark.anyio
 
@@ -126,27 +126,6 @@ async def count(database: Database, name: str) -> int:
     """How many items have the name."""
     found = await database.run(lambda connection: list(connection.scalars(select(Item.id).where(Item.name == name))))
     return len(found)
-
-
-class Statements:
-    """Counts what reaches the driver of an engine."""
-
-    def __init__(self, database: Database) -> None:
-        self.seen: list[str] = []
-        for engine in (database.connections.resting.sync_engine, database.engine.sync_engine):
-            event.listen(engine, "before_cursor_execute", self._statement)
-            event.listen(engine, "commit", self._commit)
-
-    def _statement(self, _c: Connection, _u: DBAPICursor, statement: str, *_: object) -> None:
-        self.seen.append(statement)
-
-    def _commit(self, _: Connection) -> None:
-        self.seen.append("COMMIT")
-
-    def take(self) -> list[str]:
-        """What was seen since the last time."""
-        seen, self.seen = self.seen, []
-        return seen
 
 
 @pytest.mark.parametrize("prefix", ["", "/declaring"], ids=["direct", "unused-session"])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,10 @@ from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter, Query
-from fastapi_kit.errors import install
+from fastapi_kit.crud._parameters import QueryReader
+from fastapi_kit.crud._query import compile_query
+from fastapi_kit.crud._resource import Schemas, describe
+from fastapi_kit.errors import ValidationProblem, install
 from tests.crud.library import ROUTERS, City, Country
 
 
@@ -83,7 +87,7 @@ def test_the_structure_is_that_of_openapi_3_1(document: dict[str, Any]) -> None:
 
 SUCCESS = {"list": "200", "get": "200", "create": "201", "replace": "200", "update": "200", "delete": "204"}
 PROBLEMS = {
-    "list": {"422", "503"},
+    "list": {"404", "422", "503"},
     "get": {"404", "422", "503"},
     "create": {"409", "413", "415", "422", "503"},
     "replace": {"404", "409", "413", "415", "422", "503"},
@@ -162,6 +166,27 @@ def test_the_parameters_of_a_list_are_exact() -> None:
     }
     assert parameters["name__eq"]["description"] == "`name` equals this value; also `name`"
     assert parameters["population__gte"]["description"] == "`population` is at least this value"
+
+
+TERMS = ["name", "-name", "id", "-id", "population", "-population"]
+SORTS = [",".join(terms) for length in range(5) for terms in product(TERMS, repeat=length)]
+
+
+def test_the_pattern_of_sort_takes_what_a_list_takes() -> None:
+    """An order matches exactly if it is read without an error: each column at most once, in either direction."""
+    query = Query(sort={"id", "name", "population"})
+    app = FastAPI()
+    app.include_router(CRUDRouter(City, prefix="/cities", query=query))
+    pattern = re.compile(parameters_of(app, "/cities")["sort"]["schema"]["pattern"])
+    resource = describe(City, Schemas(), ())
+    reader = QueryReader(compile_query(query, resource.mapped, resource.visible, {}))
+    for sort in [*SORTS, "nam", "name,", ",name", "--name", "name,,id", "name-id", "rank", "names", "Name"]:
+        try:
+            reader.list(f"sort={sort}".encode(), ())
+            readable = True
+        except ValidationProblem:
+            readable = False
+        assert bool(pattern.search(sort)) is readable, sort
 
 
 def test_a_list_that_cannot_be_sorted_says_so() -> None:

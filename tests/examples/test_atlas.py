@@ -108,4 +108,10 @@ async def test_it_serves_an_empty_database(database: Database) -> None:
     url = database.url.render_as_string(hide_password=False)
     async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
         answer = await api.get("/cities")
-    assert answer.json() == {"items": [], "total": 0, "total_relation": "eq"}
+    assert answer.json() == {
+        "items": [],
+        "total": 0,
+        "total_relation": "eq",
+        "next_cursor": None,
+        "previous_cursor": None,
+    }

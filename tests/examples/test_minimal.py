@@ -38,6 +38,6 @@ def test_it_serves_books(tmp_path: Path) -> None:
     )
     assert done.stdout.splitlines() == [
         '201 /books/1 {"id":1,"title":"Dune","pages":412}',
-        '{"items":[{"id":1,"title":"Dune","pages":412}],"total":1,"total_relation":"eq"}',
+        '{"items":[{"id":1,"title":"Dune","pages":412}],"total":1,"total_relation":"eq","next_cursor":null,"previous_cursor":null}',
         "409 application/problem+json ['title']",
     ], done.stderr

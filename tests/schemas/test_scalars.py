@@ -1,11 +1,12 @@
 """Numbers and instants that mean the same everywhere."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Annotated
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from fastapi_kit.schemas import SafeInt, UTCDatetime
+from fastapi_kit.schemas import ISO_DATE, WHOLE, SafeInt, Schema, UTCDatetime
 
 INTEGER = TypeAdapter[int](SafeInt)
 INSTANT = TypeAdapter[datetime](UTCDatetime)
@@ -43,3 +44,38 @@ def test_refuses_what_is_no_instant_in_utc(value: str) -> None:
     """A local time, and an instant that has no date in UTC, are errors of the input and not a crash."""
     with pytest.raises(ValidationError):
         INSTANT.validate_python(value)
+
+
+class Visit(Schema, strict=True):
+    """A strict model, as fuzzers hold it to the letter of its JSON schema."""
+
+    day: Annotated[date, Field(strict=False), ISO_DATE] = date(2024, 1, 31)
+    rating: Annotated[int, Field(ge=1, le=5), WHOLE] = 1
+
+
+@pytest.mark.parametrize("raw", ['{"rating": 4}', '{"rating": 4.0}', '{"day": "2024-02-29"}'])
+def test_a_strict_model_takes_what_its_schema_tells_of(raw: str) -> None:
+    """To JSON 4.0 is an integer, and a date is a text."""
+    assert Visit.model_validate_json(raw).model_fields_set
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *['{"rating": 4.5}', '{"rating": "4"}', '{"rating": true}', '{"rating": 6.0}'],
+        *['{"day": 0}', '{"day": 86400.0}', '{"day": "0"}', '{"day": "2024-02-29T00:00:00"}', '{"day": "2023-02-29"}'],
+    ],
+)
+def test_a_strict_model_refuses_all_else(raw: str) -> None:
+    """Numbers in texts, truth values, seconds since 1970 and times of day are neither integers nor dates."""
+    with pytest.raises(ValidationError):
+        Visit.model_validate_json(raw)
+
+
+def test_the_schema_of_a_strict_model_is_exact() -> None:
+    """The validators leave the bounds and the format where readers look for them."""
+    properties = Visit.model_json_schema()["properties"]
+    assert {name: properties["rating"][name] for name in ("type", "minimum", "maximum")} == {
+        "type": "integer", "minimum": 1, "maximum": 5,
+    }  # fmt: skip
+    assert properties["day"]["format"] == "date"

@@ -1,21 +1,32 @@
 """CRUD routes for SQLAlchemy models.
 
-- `CRUDRouter`: an `APIRouter` with list, get, create, replace, update and delete.
-- `Query`: what its lists may be filtered and sorted by; `EQUALITY`, `RANGE` and `TEXT` are sets of operators.
+- `CRUDRouter`: an `APIRouter` with list, get, create, replace, update and delete, and more where it is asked for:
+  restore, bulk writes, exports, links, actions.
+- `Query`: what its lists may be filtered, searched and sorted by; `EQUALITY`, `RANGE` and `TEXT` are sets of operators,
+  `NamedFilter` is a filter of one's own. `One`, `Many`, `Links`: related rows.
+- `Scope`, `of_principal`, `set_principal`: which rows there are for whom. `Stamp`, `Version`, `SoftDeletion`: columns
+  that the server writes.
+- `WriteContext`, `Changed`, `ItemContext`, `CollectionContext`, `OverrideContext`: what hooks, listeners, actions and
+  overrides are given.
+- `Repository`, `Listing`: the same engine without HTTP.
 - `ResourceError`: what is wrong with a router's description, raised when it is made.
 
 How a request goes through: `_route` (does FastAPI need to solve dependencies?) → `_operations` (what the route does) →
-`_parameters`, `_bodies` (bytes to values) → `_statements` (values to SQL) → `_executor` (SQL to rows, the only I/O) →
-`_answers` (rows to bytes). All but the executor is pure, and compiled from the frozen `_resource` when the router is
-made.
+`_parameters`, `_bodies` (bytes to values) → `_access` (whose statements) → `_reads`, `_writer` (which statements, in
+which transaction) → `_executor` (SQL to rows, the only I/O) → `_answers` (rows to bytes). What is pure in it is
+compiled when the router is made: `_resource` describes the model, `_query` the lists, `_statements` the SQL; `_engine`
+holds them.
 """
 
 from fastapi_kit._principal import set_principal
+from fastapi_kit.crud._actions import CollectionContext, ItemContext
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._filters import NamedFilter
 from fastapi_kit.crud._hooks import Changed, WriteContext
 from fastapi_kit.crud._includes import Links, Many, One
+from fastapi_kit.crud._overrides import OverrideContext
 from fastapi_kit.crud._query import Query
+from fastapi_kit.crud._repository import Listing, Repository
 from fastapi_kit.crud._router import CRUDRouter, OperationName
 from fastapi_kit.crud._scope import Scope, of_principal
 from fastapi_kit.crud._traits import SoftDeletion, Stamp, Version
@@ -27,12 +38,17 @@ __all__ = [
     "TEXT",
     "CRUDRouter",
     "Changed",
+    "CollectionContext",
+    "ItemContext",
     "Links",
+    "Listing",
     "Many",
     "NamedFilter",
     "One",
     "OperationName",
+    "OverrideContext",
     "Query",
+    "Repository",
     "ResourceError",
     "Scope",
     "SoftDeletion",

@@ -22,7 +22,7 @@ from pydantic_core import SchemaSerializer
 
 from fastapi_kit.crud._attributes import Attribute
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.pagination import Page
+from fastapi_kit.pagination import CursorPage
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -138,7 +138,7 @@ class Output:
 
     @classmethod
     def _of(cls, reading: Reading, model: type[BaseModel], related: Iterable[str] = ()) -> "Output":
-        page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
+        page: type[BaseModel] = CursorPage[model]  # type: ignore[valid-type]
         return cls(
             reading=reading,
             model=model,
@@ -151,8 +151,24 @@ class Output:
 
     def page_of(self, model: type[BaseModel]) -> type[BaseModel]:
         """The schema of a page of `model`."""
-        page: type[BaseModel] = Page[model]  # type: ignore[valid-type]
+        page: type[BaseModel] = CursorPage[model]  # type: ignore[valid-type]
         return page
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a row's values are written just as they stand in the row."""
+        return self._finish is None
+
+    def columns(self, layout: Layout) -> list[str]:
+        """The names of what is written of a row, as clients see them."""
+        fields, computed = self.reading.model.model_fields, self.reading.model.model_computed_fields
+        names = {
+            **{name: field.serialization_alias or name for name, field in fields.items() if not field.exclude},
+            **{name: field.alias or name for name, field in computed.items()},
+        }
+        if self.is_plain:
+            return [names[name] for name in layout.names]
+        return [alias for name, alias in names.items() if layout.shown is None or name in layout.shown]
 
     @property
     def items(self) -> Any:
@@ -172,7 +188,7 @@ class Output:
     def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
         """The objects that the serialiser takes for rows."""
         if self._finish is None and not layout.nested and not children:
-            return [_record(layout.names, row) for row in rows]
+            return _records(layout.names, rows)
         return [self._value(row, layout, children) for row in rows]
 
     def _value(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children]) -> Any:
@@ -207,9 +223,17 @@ class Output:
 
 
 def _record(names: tuple[str, ...], row: Sequence[Any]) -> Record:
-    record = Record()
-    record.__dict__ = dict(zip(names, row, strict=False))  # what else stands in the row is for the server
+    (record,) = _records(names, (row,))
     return record
+
+
+def _records(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Record]:
+    made: list[Record] = []
+    for row in rows:
+        record = Record()
+        record.__dict__ = dict(zip(names, row))  # noqa: B905 - what else stands in the row is for the server
+        made.append(record)
+    return made
 
 
 def _absent() -> None:

@@ -20,18 +20,23 @@ class Identity:
 
     Attributes:
         attributes: The columns, in the order of the path.
+        names: Of the path's parameters: those of the columns, after a prefix where two rows are named in one path.
         path: `/{id}`; a composite key has a segment for each of its columns.
         condition: SQL that holds for the row of `parameters`.
     """
 
-    def __init__(self, attributes: Sequence[Attribute]) -> None:
+    def __init__(self, attributes: Sequence[Attribute], prefix: str = "") -> None:
         self.attributes = tuple(attributes)
-        self.path = "".join(f"/{{{attribute.name}}}" for attribute in attributes)
-        self.condition = sa.and_(*(_equals(attribute) for attribute in attributes))
-        self._binds = tuple(attribute.name + _SUFFIX for attribute in attributes)
+        self.names = tuple(prefix + attribute.name for attribute in attributes)
+        self.path = "".join(f"/{{{name}}}" for name in self.names)
+        self._binds = tuple(name + _SUFFIX for name in self.names)
+        pairs = tuple(zip(attributes, self._binds, strict=True))
+        self.condition = sa.and_(
+            *(attribute.column == sa.bindparam(bind, type_=attribute.column.type) for attribute, bind in pairs)
+        )
         self._read = tuple(
-            (attribute.name, bind, text_parser(attribute.kind.value))
-            for attribute, bind in zip(attributes, self._binds, strict=True)
+            (name, bind, text_parser(attribute.kind.value))
+            for name, (attribute, bind) in zip(self.names, pairs, strict=True)
         )
         self._write = tuple(TypeAdapter[Any](attribute.kind.read).serializer.to_python for attribute in attributes)
 
@@ -76,7 +81,3 @@ class Identity:
         """The values of a row as segments of a path: `FR/75`."""
         written = (write(value, mode="json") for write, value in zip(self._write, values, strict=True))
         return "/".join(quote(str(value), safe="") for value in written)
-
-
-def _equals(attribute: Attribute) -> sa.ColumnElement[bool]:
-    return attribute.column == sa.bindparam(attribute.name + _SUFFIX, type_=attribute.column.type)

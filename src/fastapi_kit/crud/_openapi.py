@@ -4,16 +4,21 @@ The endpoints take only the request, so FastAPI cannot see their parameters and 
 the same description by which requests are read.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi.datastructures import Default
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, TypeAdapter, create_model
 
 from fastapi_kit._json_schema import inline
 from fastapi_kit.crud._body_schema import body_schema
 from fastapi_kit.crud._engine import Engine
-from fastapi_kit.crud._query_schema import list_parameters, query_parameter, row_parameters
+from fastapi_kit.crud._export import Format
+from fastapi_kit.crud._links import Link
+from fastapi_kit.crud._query_schema import export_parameters, list_parameters, query_parameter, row_parameters
 from fastapi_kit.errors import (
     BadRequestError,
     ConflictError,
@@ -80,6 +85,7 @@ FORMS: Mapping[str, RouteForm] = {
     ),
     "delete_many": RouteForm("DELETE", "All of them or none.", status=204, writes=True),
 }
+_MEANT = "The ETag of the row that is meant, or `*` for any version"
 _SOFT_DELETE = "Puts it out of use; it can be restored."
 _NO_BODY_TAG = {
     "description": "The version of the row, as If-Match and If-None-Match take it.",
@@ -93,6 +99,7 @@ class Documentation:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._resource = engine.resource
+        self._title = engine.resource.title
         self._row = _without_required(engine.output.model) if engine.grammar.fields else engine.output.model
 
     def path(self, operation: str) -> str:
@@ -115,7 +122,80 @@ class Documentation:
             "response_model": self._answer(operation),
             "responses": {**self._headers(operation), **raises(*self._problems(operation))},
             "openapi_extra": self._extra(operation, form),
+            "generate_unique_id_function": self._operation_id(operation, self.path(operation)),
         }
+
+    def export(self, form: Format) -> dict[str, Any]:
+        """The arguments of `add_api_route` for an export."""
+        content = {form.media_type.partition(";")[0]: {"schema": {"type": "string"}}}
+        kind = form.suffix[1:]
+        parameters = [*self._path_parameters(of_row=False), *export_parameters(self._engine)]
+        return {
+            "path": form.suffix,
+            "methods": ["GET"],
+            "name": f"export_{self._resource.name}_{kind}",
+            "summary": f"Export {self._title} as {kind.upper()}",
+            "description": "All that match, in constant memory; an answer that breaks off is not whole.",
+            "response_class": StreamingResponse,
+            "responses": {200: {"content": content}, **raises(*self._problems("list"))},
+            "openapi_extra": {"parameters": parameters} if parameters else None,
+            "generate_unique_id_function": self._operation_id(f"export_{kind}", form.suffix),
+        }
+
+    def link(self, method: str, link: Link) -> dict[str, Any]:
+        """The arguments of `add_api_route` for a link (`PUT`) or its end (`DELETE`)."""
+        verb = "link" if method == "PUT" else "unlink"
+        path = f"{self._resource.identity.path}/{link.related.name}{link.identity.path}"
+        others = zip(link.identity.names, link.identity.attributes, strict=True)
+        parameters = [
+            *self._path_parameters(of_row=True),
+            *(_path_parameter(name, attribute.kind.value) for name, attribute in others),
+        ]
+        problems: list[type[Problem]] = [NotFoundError, ConflictError, ValidationProblem, ServiceUnavailableError]
+        problems += [UnauthorizedError] if self._engine.needs_principal else []
+        return {
+            "path": path,
+            "methods": [method],
+            "name": f"{verb}_{self._resource.name}_{link.related.name}",
+            "summary": f"{verb.capitalize()} {self._title} and one of its {link.related.name.replace('_', ' ')}",
+            "description": "The same, however often it is done.",
+            "status_code": 204,
+            "responses": raises(*problems),
+            "openapi_extra": {"parameters": parameters},
+            "generate_unique_id_function": self._operation_id(f"{verb}_{link.related.name}", path),
+        }
+
+    def action(self, name: str, segment: str, *, of_row: bool, reads: bool) -> dict[str, Any]:
+        """Arguments of `add_api_route` for an action, which may be given otherwise."""
+        parameters = [*self._path_parameters(of_row=of_row)]
+        version = self._resource.traits.version
+        problems: list[type[Problem]] = [NotFoundError] if of_row else []
+        problems += [UnauthorizedError] if self._engine.needs_principal else []
+        if version is not None and of_row and not reads:
+            problems += [BadRequestError, PreconditionFailedError]
+            problems += [PreconditionRequiredError] if version.required else []
+            parameters.append(_header("If-Match", _MEANT, required=version.required))
+        path = f"{self._resource.identity.path if of_row else ''}/{segment}"
+        return {
+            "path": path,
+            "name": f"{name}_{self._resource.name}",
+            "generate_unique_id_function": self._operation_id(name, path),
+            "response_model": self._engine.output.reading.model if of_row else None,
+            "responses": raises(*problems, ConflictError, ValidationProblem, ServiceUnavailableError),
+            "openapi_extra": {"parameters": parameters} if parameters else None,
+        }
+
+    def _operation_id(self, operation: str, path: str) -> Any:
+        """A name that is unique in an app: the operation, and the path of the list without its parameters.
+
+        A function that the app or a router above gives comes before it.
+        """
+
+        def operation_id(route: Any) -> str:
+            base = str(route.path_format).removesuffix(path)
+            return "_".join([operation, *re.findall(r"\w+", re.sub(r"\{[^}]*\}", "", base))])
+
+        return Default(operation_id)
 
     def _answer(self, operation: str) -> Any:
         model = self._engine.output.model
@@ -142,7 +222,7 @@ class Documentation:
 
     def _problems(self, operation: str) -> Iterator[type[Problem]]:
         form, traits = FORMS[operation], self._resource.traits
-        if form.of_row or traits.parent or operation in {"update_many", "delete_many"}:
+        if form.of_row or traits.parent or operation in {"list", "update_many", "delete_many"}:
             yield NotFoundError
         if form.writes:
             yield ConflictError
@@ -200,8 +280,7 @@ class Documentation:
         if version is None or not form.of_row:
             return
         if form.writes:
-            description = "The ETag of the row that is meant, or `*` for any version"
-            yield _header("If-Match", description, required=version.required)
+            yield _header("If-Match", _MEANT, required=version.required)
         elif operation == "get":
             yield _header("If-None-Match", "ETags that are known: a 304 says that one of them still holds")
 

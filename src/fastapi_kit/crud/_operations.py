@@ -53,7 +53,7 @@ class Operations:
     """The operations of one resource; each is an `Operation`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = self._engine = engine
         self._resource = engine.resource
         self._queries = engine.queries
         self._output = engine.output
@@ -62,10 +62,10 @@ class Operations:
         """A page of rows, with the total as far as it was asked for."""
         asked = self._queries.list(request.scope["query_string"], foreign(request))
         access = self.access(request)
-        statements = access.statements_of(self._seen(access, asked.deleted))
+        statements = access.statements_of(self.seen(access, asked.deleted))
         found = await self.executor(request, session).run(read_page(statements, asked, access.values))
         if self._resource.parent is not None and not found.rows:
-            await self._see_parent(access, request, session)
+            await self.see_parent(access, self.executor(request, session))
         following, preceding = cursors_of(found, asked, self._queries.cursors)
         page = {
             "total": found.total,
@@ -81,7 +81,7 @@ class Operations:
         """One row."""
         asked = self._queries.row(request.scope["query_string"], foreign(request))
         access = self.access(request)
-        prepared = access.statements_of(self._seen(access, asked.deleted)).row(asked.view)
+        prepared = access.statements_of(self.seen(access, asked.deleted)).row(asked.view)
         key = self._resource.identity.read(request.path_params)
         found = await self.executor(request, session).run(read_row(prepared, key, access.values))
         if found.row is None:
@@ -228,14 +228,24 @@ class Operations:
         body = await request.body()
         return self._validated(lambda: self._resource.inputs[operation].values(body))
 
-    def _seen(self, access: Access, mode: DeletedMode) -> DeletedMode:
+    def seen(self, access: Access, mode: DeletedMode) -> DeletedMode:
+        """The mode, if the principal may use it.
+
+        Raises:
+            ForbiddenError: It may not.
+        """
         declared = self._resource.traits.soft_delete
         if mode != "exclude" and not (declared and declared.visible_to and declared.visible_to(access.principal)):
             raise ForbiddenError("You may not see deleted rows.")
         return mode
 
-    async def _see_parent(self, access: Access, request: Request, session: AsyncSession | None) -> None:
-        if not await self.executor(request, session).run(self._engine.parent_exists(access)):
+    async def see_parent(self, access: Access, executor: Executor) -> None:
+        """See that there is a row above.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if not await executor.run(self._engine.parent_exists(access)):
             raise NotFoundError("There is nothing at this path.")
 
     def _row(

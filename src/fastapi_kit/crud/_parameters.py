@@ -1,5 +1,6 @@
 """Query strings: from bytes to a `ListRequest`, or to every error that there is in them. Pure."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
@@ -13,17 +14,20 @@ from fastapi_kit.crud._query import CountMode, ListGrammar
 from fastapi_kit.crud._reader import Reader
 from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, RowRequest, Shape, View, at
 from fastapi_kit.crud._sql import RAW, escape_like
-from fastapi_kit.pagination import MAX_PAGE, InvalidCursorError
+from fastapi_kit.errors import NotFoundError
+from fastapi_kit.pagination import LONGEST_CURSOR, MAX_PAGE, InvalidCursorError
 
 Given = dict[str, list[tuple[str, str]]]
 """The filters of a query string: each with the names by which it was sent, and the texts."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"count": get_args(CountMode), "deleted": get_args(DeletedMode)}
-_LONGEST_SEARCH = 200
+LONGEST_SEARCH, MOST_WORDS = 200, 10
+"""Code points and words at most of one search."""
 Keys = Sequence[Any]
 MOST_KEYS = 1_000
 """Keys at most of one bulk delete."""
 
+_CURSOR = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_CURSOR}}}")
 _PAGING = frozenset({"page", "limit", "cursor", "count"})
 _VIEW = frozenset({"fields", "include", "deleted"})
 
@@ -88,6 +92,7 @@ class QueryReader:
 
         Raises:
             ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+            NotFoundError: It has a cursor, which is of no page of this list.
         """
         if not query_string:
             return self._default
@@ -119,19 +124,39 @@ class QueryReader:
         reader.finish()
         return tuple(dict.fromkeys(found))
 
+    def build(self, where: Mapping[str, Any], search: str, sort: str, limit: int, deleted: DeletedMode) -> ListRequest:
+        """A list request of values in Python, which are taken as they are.
+
+        Raises:
+            ValueError: There is no such filter or order.
+        """
+        filters, values = list[str](), dict[str, Any]()
+        for name, value in where.items():
+            found = self._grammar.filters.get(name)
+            if found is None:
+                raise ValueError(f"there is no filter {name!r}; there are {', '.join(self._grammar.filters)}")
+            filters.append(f"{found.parameter}={bool(value)}" if found.operator == "isnull" else found.parameter)
+            values.update({found.parameter: list(value)} if found.many else bound(found, value))
+        try:
+            order = read_order(sort, self._grammar.sortable, self._grammar.keys) if sort else ()
+        except KeyError as error:
+            raise ValueError(f"sort: {error} is there twice, or none of {', '.join(self._grammar.sortable)}") from None
+        asked = {"sort": order, "search": search.split(), "limit": limit, "deleted": deleted, "count": "none"}
+        return self._request(asked, tuple(sorted(filters)), values, tuple(f"{k}={v!r}" for k, v in where.items()))
+
     def _list(self, query_string: bytes, foreign: Collection[str], known: frozenset[str]) -> ListRequest:
         reader = Reader(foreign)
         own, given = self._collect(reader, query_string, known, self._grammar.filters)
         asked = {name: self._own(reader, name, text) for name, text in own.items() if name != "cursor"}
         filters, values = _read_filters(reader, self._grammar.filters, given)
-        if len(filters) + len(asked.get("search") or ()) > self._grammar.budget.max_terms:
-            reader.error("", "too_long", f"There may be at most {self._grammar.budget.max_terms} filters and words")
+        if len(filters) > self._grammar.budget.max_terms:
+            reader.error("", "too_long", f"There may be at most {self._grammar.budget.max_terms} filters")
         texts = tuple(f"{name}={text}" for _, pairs in sorted(given.items()) for name, text in pairs)
         if "cursor" in own:
             asked.setdefault("count", "none")  # the first page has told
         request = self._request(asked, filters, values, texts)
         if "cursor" in own:
-            request = self._positioned(reader, request, own["cursor"], clash="page" in own)
+            return self._positioned(reader, request, own["cursor"], clash="page" in own)
         reader.finish()
         return request
 
@@ -160,7 +185,7 @@ class QueryReader:
         if name in {"page", "limit"}:
             return reader.integer(name, text, MAX_PAGE if name == "page" else self._grammar.budget.max_limit)
         if name == "search":
-            return reader.text(name, text, _LONGEST_SEARCH).split()
+            return reader.words(name, text, LONGEST_SEARCH, MOST_WORDS)
         if name == "sort":
             return self._sort(reader, text)
         choices = self._grammar.fields if name == "fields" else self._grammar.includes
@@ -199,15 +224,16 @@ class QueryReader:
         )
 
     def _positioned(self, reader: Reader, request: ListRequest, token: str, *, clash: bool) -> ListRequest:
+        """The list from the cursor on. One that looks like a cursor, but is of no page of this list, is not found."""
+        if not _CURSOR.fullmatch(token):
+            reader.error("cursor", "value_error", "Input should be a cursor that a page has given")
+        reader.finish()  # what is wrong with the rest comes first
         if clash:
-            reader.error("cursor", "value_error", "There may be a page or a cursor, not both")
-            return request
+            raise NotFoundError("There is no such page: a number and a cursor name two.")
         try:
-            position = self.cursors.decode(token, request.shape.order, request.binding)
+            return at(request, self.cursors.decode(token, request.shape.order, request.binding))
         except InvalidCursorError as error:
-            reader.error("cursor", "value_error", str(error))
-            return request
-        return at(request, position)
+            raise NotFoundError(f"There is no such page. {error}") from error
 
 
 _ROW = RowRequest()

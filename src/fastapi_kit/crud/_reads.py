@@ -124,6 +124,16 @@ def _total(
     return min(counted, COUNT_CAP), "gte" if counted > COUNT_CAP else "eq"
 
 
+def count_matches(statements: Statements, asked: ListRequest, values: Mapping[str, Any]) -> Work[int]:
+    """Count all rows that match."""
+
+    def work(connection: sa.Connection) -> int:
+        parameters = {**asked.values, **values}
+        return int(connection.execute(statements.count_exact(asked.shape), parameters).scalar_one())
+
+    return work
+
+
 def cursors_of(found: Found, asked: ListRequest, cursors: Cursors) -> tuple[str | None, str | None]:
     """The cursors of the pages after and before this one."""
     if not found.rows:

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Message, Scope
 
 from fastapi_kit._asgi import SESSION
@@ -45,6 +46,17 @@ class Endpoint:
     async def in_session(self, request: Request, session: SessionDep) -> Response:
         """Answer the request in a session that was put in place of the kit's."""
         return await self.operation(request, session)
+
+
+class HeadEndpoint(Endpoint):
+    """HEAD: the answer of another endpoint without its body (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        async def head(request: Request, session: AsyncSession | None) -> Response:
+            answer = await endpoint.operation(request, session)
+            return Response(status_code=answer.status_code, headers=answer.headers)
+
+        super().__init__(head)
 
 
 class CRUDRoute(APIRoute):

@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
+from fastapi_kit.crud._actions import Contexts, with_context
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._export import FORMATS, Exports
 from fastapi_kit.crud._hooks import WRITE_OPERATIONS, Hook, Listener, WriteOperation
-from fastapi_kit.crud._includes import Many, One
+from fastapi_kit.crud._includes import Links, Many, One
+from fastapi_kit.crud._links import Link, LinkOperations
 from fastapi_kit.crud._openapi import Documentation
-from fastapi_kit.crud._operations import Operation, Operations
+from fastapi_kit.crud._operations import Operations
+from fastapi_kit.crud._overrides import Override, overridden
 from fastapi_kit.crud._query import Query
+from fastapi_kit.crud._repository import Repository
 from fastapi_kit.crud._resource import Schemas, describe
-from fastapi_kit.crud._route import CRUDRoute, Endpoint
+from fastapi_kit.crud._route import CRUDRoute, Endpoint, HeadEndpoint
 from fastapi_kit.crud._scope import Scope
 from fastapi_kit.crud._traits import OfPrincipal, SoftDeletion, Stamp, Traits, Version
 from fastapi_kit.db import SoftDelete
@@ -33,6 +39,7 @@ OperationName = Literal[
     "create_many",
     "update_many",
     "delete_many",
+    "export",
 ]
 OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
 DEFAULT_OPERATIONS: frozenset[OperationName] = frozenset({"list", "get", "create", "replace", "update", "delete"})
@@ -43,6 +50,8 @@ MAX_BODY_SIZE = 256 * 1024
 M = TypeVar("M", bound=DeclarativeBase)
 H = TypeVar("H", bound=Hook)
 L = TypeVar("L", bound=Listener)
+V = TypeVar("V", bound=Override)
+A = TypeVar("A", bound=Callable[..., Any])
 
 
 class CRUDRouter(APIRouter, Generic[M]):
@@ -69,7 +78,8 @@ class CRUDRouter(APIRouter, Generic[M]):
         replace: Body of PUT; `create` if that is given.
         read: A row as clients see it. What it leaves out they can neither filter nor sort by.
         routes: The operations to serve; `None` for list, get, create, replace, update and delete, and restore where
-            deletion is soft. `create_many`, `update_many` and `delete_many` are there only if they are named.
+            deletion is soft. `create_many`, `update_many`, `delete_many` and `export` (`/books.csv` and
+            `/books.ndjson`) are there only if they are named.
         dependencies: `Depends(...)` by operation; those of `"*"` come first, on every operation.
         query: What lists may be filtered, searched and sorted by, and how much a request may ask for.
         include: What clients may have with a row by `include=`: `One`, `Many` or `Links` by relationship.
@@ -121,18 +131,105 @@ class CRUDRouter(APIRouter, Generic[M]):
             dependencies=dependencies.get("*", ()),
             max_body_size=max_body_size,
         )
+        self._model = model
         resource = describe(model, Schemas(create, update, replace, read), served, traits)
         self._engine = Engine(resource, query or Query(), include or {}, scope)
-        operations = Operations(self._engine)
-        documentation = Documentation(self._engine)
+        self._operations = Operations(self._engine)
+        self._documentation = Documentation(self._engine)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._contexts = Contexts(self._operations, model)
         for name in OPERATIONS:
             if name in served:
-                operation: Operation = getattr(operations, name)
-                self.add_api_route(
-                    **documentation.route(name),
-                    endpoint=Endpoint(operation),
-                    dependencies=dependencies.get(name, ()),
-                )
+                self._serve(name, dependencies.get(name, ()))
+        for related in self._engine.grammar.includes.values():
+            if isinstance(related.declared, Links):
+                self._serve_links(Link.of(related), dependencies.get("update", ()))
+
+    def repository(self, session: AsyncSession, principal: Any = None, *, parent: Any = None) -> Repository[M]:
+        """The same engine without HTTP, in a session, on behalf of a principal.
+
+        Args:
+            session: Where everything runs; the caller commits it.
+            principal: What scopes and stamps are asked with.
+            parent: The value of the parent's column, where there is one.
+        """
+        path = {} if self._engine.resource.parent is None else {self._engine.resource.parent.name: parent}
+        return Repository(self._engine, self._model, session, self._engine.accesses.of(principal, path))
+
+    def override(self, operation: OperationName) -> Callable[[V], V]:
+        """Let the decorated function answer in place of a generated operation; `context.default()` is its answer.
+
+        It gives a `Response`, or whatever pydantic can write as JSON. Dependencies stay those of the route.
+
+        Raises:
+            ResourceError: The router has no such operation.
+        """
+        if operation not in self._endpoints:
+            raise ResourceError(f"{operation!r} is not served; {', '.join(self._endpoints)} are")
+        endpoint = self._endpoints[operation]
+
+        def decorate(function: V) -> V:
+            endpoint.operation = overridden(endpoint.operation, function)
+            return function
+
+        return decorate
+
+    def action(
+        self, name: str, *, on: Literal["item", "collection"] = "item", methods: Sequence[str] = ("POST",), **route: Any
+    ) -> Callable[[A], A]:
+        """Make the decorated endpoint a route of its own: `POST /books/{id}/publish`, or `POST /books/import`.
+
+        Its first parameter is an `ItemContext` or a `CollectionContext`; the others are FastAPI's. The row is in scope
+        and of the version that `If-Match` names.
+
+        Args:
+            name: The last segment of the path.
+            on: Whether it is about one row, or about all.
+            methods: HTTP methods.
+            route: Further arguments of `add_api_route`, such as `status_code` and `dependencies`.
+        """
+
+        def decorate(endpoint: A) -> A:
+            reads = {method.upper() for method in methods} <= {"GET", "HEAD"}
+            of_row: Callable[..., Any] = self._contexts.seen_item if reads else self._contexts.item
+            provide = of_row if on == "item" else self._contexts.collection
+            documented = self._documentation.action(endpoint.__name__, name, of_row=on == "item", reads=reads)
+            self.add_api_route(
+                endpoint=with_context(endpoint, provide), methods=list(methods), **{**documented, **route}
+            )
+            # `/books/latest` would be a key to `/books/{id}`, so it comes before.
+            self.routes.insert(0, self.routes.pop())
+            return endpoint
+
+        return decorate
+
+    def _serve(self, name: OperationName, dependencies: Sequence[Depends]) -> None:
+        if name == "export":
+            for form in FORMATS:
+                operation = Exports(self._operations).operation(form)
+                described = self._documentation.export(form)
+                self.add_api_route(**described, endpoint=Endpoint(operation), dependencies=dependencies)
+            return
+        endpoint = self._endpoints[name] = Endpoint(getattr(self._operations, name))
+        described = self._documentation.route(name)
+        self.add_api_route(**described, endpoint=endpoint, dependencies=dependencies)
+        if described["methods"] == ["GET"]:
+            self.add_api_route(
+                described["path"],
+                HeadEndpoint(endpoint),
+                methods=["HEAD"],
+                name=described["name"],
+                include_in_schema=False,
+                dependencies=dependencies,
+            )
+
+    def _serve_links(self, link: Link, dependencies: Sequence[Depends]) -> None:
+        operations = LinkOperations(self._operations, link)
+        for described, operation in (
+            (self._documentation.link("PUT", link), operations.link),
+            (self._documentation.link("DELETE", link), operations.unlink),
+        ):
+            self.add_api_route(**described, endpoint=Endpoint(operation), dependencies=dependencies)
 
     def before(self, operation: WriteOperation) -> Callable[[H], H]:
         """Run the decorated function before each write of this kind, in its transaction.

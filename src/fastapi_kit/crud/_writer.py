@@ -187,14 +187,15 @@ class Writer:
         if self.stands_alone(operation, written):
             row = await self.executor.run(self.steps.of(operation, written, target, self.executor.dialect), written)
             if self._rules.hooks.listeners:
-                await self._announce(self.executor, self.changed(operation, [self.identity(row, target)]))
+                await self.announce(self.executor, self.changed(operation, [self.identity(row, target)]))
             return row
         async with self.executor.together() as place:
             row = await self.write_in(place, operation, values, target)
             self.announce_later(place, self.changed(operation, [self.identity(row, target)]))
         return row
 
-    async def _announce(self, place: Executor, changed: Changed) -> None:
+    async def announce(self, place: Executor, changed: Changed) -> None:
+        """Tell the listeners, once what was done is committed."""
         if place.belongs_to_transaction:
             self.announce_later(place, changed)
         else:

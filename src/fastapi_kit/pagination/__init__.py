@@ -2,6 +2,7 @@
 
 - `PaginationParams`, `PaginationDep`: `page`, `limit`, `sort_by` and `order` from the query string.
 - `Page[Item]`: the body of a list: `items`, `total`, `total_relation`.
+- `CursorPage[Item]`: the same with `next_cursor` and `previous_cursor`.
 - `MAX_PAGE`: the largest page number that is served.
 - `SortKey`, `ordering`, `beyond`, `ranges`: the SQL of pages by key: the order, and the rows after or before a
   `Position`.
@@ -18,13 +19,14 @@ from fastapi_kit.pagination._cursor import (
     binding_of,
 )
 from fastapi_kit.pagination._keyset import SortKey, beyond, ordering, ranges
-from fastapi_kit.pagination._page import MAX_PAGE, Page, PaginationDep, PaginationParams, TotalRelation
+from fastapi_kit.pagination._page import MAX_PAGE, CursorPage, Page, PaginationDep, PaginationParams, TotalRelation
 from fastapi_kit.pagination._position import Position
 
 __all__ = [
     "LONGEST_CURSOR",
     "MAX_PAGE",
     "CursorCodec",
+    "CursorPage",
     "CursorPart",
     "InvalidCursorError",
     "NoCursorError",

@@ -67,7 +67,7 @@ def _may_lack_microseconds(column: sa.ColumnElement[Any], dialect: sa.Dialect) -
     """Whether SQL, and not SQLAlchemy alone, writes the column, by anything but a `strftime` with all six digits."""
     if not isinstance(column, sa.Column) or column.computed is not None or column.server_onupdate is not None:
         return True
-    made = [default for default in (column.default, column.onupdate) if default and default.is_clause_element]
+    made: list[object] = [made for made in (column.default, column.onupdate) if made and made.is_clause_element]
     made += [column.server_default] if column.server_default else []
     return any("%f000" not in _sql(getattr(default, "arg", ""), dialect) for default in made)
 

@@ -15,7 +15,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json, to_json
 
@@ -121,8 +121,9 @@ class CursorCodec:
         raise InvalidCursorError("This is no cursor of this list with this sort and these filters.")
 
     def _values(self, scalars: Any) -> tuple[Any, ...]:
-        if type(scalars) is not list:
-            raise ValueError("no array")
+        if not isinstance(scalars, list):
+            raise ValueError("no array")  # noqa: TRY004 - of a client's input, not of a type in code
+        scalars = cast("list[object]", scalars)
         return tuple(_load(part, scalar) for part, scalar in zip(self.parts, scalars, strict=True))
 
 
@@ -136,17 +137,17 @@ def _bytes_of(token: str) -> bytes:
     return raw
 
 
-def _load(part: CursorPart, scalar: Any) -> Any:
+def _load(part: CursorPart, scalar: object) -> Any:
     if scalar is None:
         if part.nullable:
             return None
         raise ValueError("null")
-    if type(scalar) not in {str, int, float, bool}:
-        raise ValueError("no scalar")
-    if _holds_nul(scalar) or (type(scalar) is int and not -_LARGEST_INTEGER - 1 <= scalar <= _LARGEST_INTEGER):
+    if not isinstance(scalar, str | int | float):
+        raise ValueError("no scalar")  # noqa: TRY004 - all that is wrong with a token is a ValueError
+    if _holds_nul(scalar) or (isinstance(scalar, int) and not -_LARGEST_INTEGER - 1 <= scalar <= _LARGEST_INTEGER):
         raise ValueError("no database takes it")
     return part.load(scalar)
 
 
-def _holds_nul(scalar: Any) -> bool:
-    return type(scalar) is str and "\0" in scalar
+def _holds_nul(scalar: object) -> bool:
+    return isinstance(scalar, str) and "\0" in scalar

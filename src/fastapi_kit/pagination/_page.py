@@ -47,6 +47,11 @@ class Page(BaseModel, Generic[T]):
         default="eq",
         description="`eq`: there are exactly `total` items. `gte`: counting ended there, and there are more.",
     )
+
+
+class CursorPage(Page[T]):
+    """One page of a list that goes on by cursor."""
+
     next_cursor: str | None = Field(
         default=None, description="Gives the items after these, as the parameter `cursor`; null if there are none"
     )

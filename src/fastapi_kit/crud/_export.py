@@ -1,0 +1,172 @@
+"""Exports: every row of a list as CSV or NDJSON, in constant memory.
+
+Theory of operation. Rows are read in pages by key, each by one statement on a connection of its own, and sent before
+the next ones are read: no connection is held while a slow client reads, and no transaction stays open. The rows are
+therefore no snapshot: one that is changed meanwhile may come as it was or as it is, and every row that was there all
+the time comes once. The first page is read before the answer starts, so what can be refused is refused with a status. A
+failure after that ends the connection without the end of the body, so that what is incomplete looks incomplete.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._answers import NOTHING, Layout, Output
+from fastapi_kit.crud._executor import Executor
+from fastapi_kit.crud._operations import Operations, foreign
+from fastapi_kit.crud._reads import Found, read_page
+from fastapi_kit.crud._requests import ListRequest, at
+from fastapi_kit.crud._resource import Resource
+from fastapi_kit.db import database_of
+from fastapi_kit.pagination import Position
+
+CHUNK = 1_000
+"""Rows that are read at a time."""
+
+Encode = Callable[[Found, bool], bytes]
+"""Writes a page; the second argument says whether it is the first."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form in which rows are sent."""
+
+    suffix: str
+    """Of the path, after that of the list: `.csv`."""
+    media_type: str
+    encoder: Callable[[Resource, Output, Layout], Encode]
+
+
+class Exports:
+    """The exports of one resource."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._engine = operations.engine
+
+    def operation(self, form: Format) -> Callable[[Request, AsyncSession | None], Any]:
+        """The operation that sends rows in a form."""
+
+        async def export(request: Request, session: AsyncSession | None) -> Response:
+            asked = self._engine.queries.export(request.scope["query_string"], foreign(request))
+            asked = replace(asked, limit=CHUNK, count="none")
+            access = self._operations.access(request)
+            self._operations.seen(access, asked.deleted)
+            executor = self._operations.executor(request, session)
+            first = await executor.run(self._work(access, asked))
+            if self._engine.resource.parent is not None and not first.rows:
+                await self._operations.see_parent(access, executor)
+            # The session ends with the answer's start; a database override in tests is the request's, too.
+            streaming = Executor(self._engine.resource, database_of(request), None)
+            name = request.scope["path"].rpartition("/")[2]
+            return StreamingResponse(
+                self._stream(form, streaming, access, asked, first),
+                media_type=form.media_type,
+                headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            )
+
+        return export
+
+    def _work(self, access: Access, asked: ListRequest) -> Any:
+        return read_page(access.statements_of(asked.deleted), asked, access.values)
+
+    async def _stream(
+        self, form: Format, executor: Executor, access: Access, asked: ListRequest, found: Found
+    ) -> AsyncGenerator[bytes]:
+        encode = form.encoder(self._engine.resource, self._engine.output, found.layout)
+        yield encode(found, True)
+        while found.has_next and found.rows:
+            last, places = found.rows[-1], found.layout.places
+            values = tuple(last[places[term.attribute.name]] for term in asked.shape.order)
+            found = await executor.run(self._work(access, at(asked, Position(values))))
+            yield encode(found, False)
+
+
+def _ndjson(_resource: Resource, output: Output, _layout: Layout) -> Encode:
+    def encode(found: Found, _first: bool) -> bytes:
+        values = output.values(found.rows, found.layout, NOTHING)
+        return b"".join(output.write(value, found.layout) + b"\n" for value in values)
+
+    return encode
+
+
+def _csv(resource: Resource, output: Output, layout: Layout) -> Encode:
+    rows = _plain_rows(resource, layout) if output.is_plain else _written_rows(output)
+    names = output.columns(layout)
+
+    def encode(found: Found, first: bool) -> bytes:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        if first:
+            writer.writerow(names)
+        writer.writerows(rows(found))
+        return buffer.getvalue().encode()
+
+    return encode
+
+
+def _plain_rows(resource: Resource, layout: Layout) -> Callable[[Found], Any]:
+    converters = [(place, _converter(resource.visible[name].kind.read)) for place, name in enumerate(layout.names)]
+
+    def rows(found: Found) -> Any:
+        return ([convert(row[place]) for place, convert in converters] for row in found.rows)
+
+    return rows
+
+
+def _written_rows(output: Output) -> Callable[[Found], Any]:
+    def rows(found: Found) -> Any:
+        for value in output.values(found.rows, found.layout, NOTHING):
+            written: Mapping[str, Any] = json.loads(output.write(value, found.layout))
+            yield [_cell(it) for it in written.values()]
+
+    return rows
+
+
+_TEXT, _NUMBERS = {str, str | None}, {int, float, int | None, float | None}
+
+
+def _converter(annotation: Any) -> Callable[[Any], Any]:
+    if annotation in _NUMBERS:
+        return _as_it_is
+    if annotation in _TEXT:
+        return _harmless
+    write = TypeAdapter[Any](annotation).serializer.to_python
+    return lambda value: _cell(write(value, mode="json"))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return _harmless(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
+
+
+def _harmless(text: str | None) -> str | None:
+    """Text that spreadsheets would take for a formula gets an apostrophe in front (OWASP, "CSV injection")."""
+    if not text or text[0] not in "=+-@\t\r" or _NEGATIVE.fullmatch(text):
+        return text
+    return f"'{text}"
+
+
+_NEGATIVE = re.compile(r"-(\d+(\.\d+)?([eE][+-]?\d+)?|P[0-9YMWDTHS.]+)")
+"""Decimals and spans of time are text in JSON, too, and no formula."""
+
+
+FORMATS: Sequence[Format] = (
+    Format(".csv", "text/csv; charset=utf-8", _csv),
+    Format(".ndjson", "application/x-ndjson", _ndjson),
+)
