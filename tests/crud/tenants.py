@@ -53,7 +53,7 @@ class Book(Tenants):
     version: Mapped[int] = mapped_column(default=1, info=READ_ONLY)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), info=HIDDEN)
     author: Mapped[Author | None] = relationship()
-    sequel_of: Mapped["Book | None"] = relationship(remote_side=[id])
+    sequel_of: Mapped["Book | None"] = relationship(remote_side=[id])  # noqa: A003 - the column above
     chapters: Mapped[list["Chapter"]] = relationship(order_by="Chapter.id")
     tags: Mapped[list["Tag"]] = relationship(secondary=pairs)
 

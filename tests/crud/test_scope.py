@@ -43,7 +43,8 @@ def scoped_books(scope: Scope | Mapping[Any, Scope] | None, prefix: str = "/book
         version=Version(required=False),
         soft_delete=SoftDeletion(visible_to=lambda _: True),
         routes={
-            "list", "get", "create", "replace", "update", "delete", "restore", "create_many", "update_many", "delete_many"
+            *("list", "get", "create", "replace", "update", "delete", "restore"),
+            *("create_many", "update_many", "delete_many"),
         },
         **options,
     )  # fmt: skip
@@ -114,7 +115,9 @@ def filled(value: Any, **names: int) -> Any:
 async def test_without_a_principal_there_is_nothing(database: Database, name: str) -> None:
     """Where nobody has said who asks, every operation is a 401 that says how to, and nothing is done."""
     method, path, body = REQUESTS[name]
-    router = scoped_books(Book.tenant == TENANT, include={"author": One(), "chapters": Many()}, query=Query(sparse=True))
+    router = scoped_books(
+        Book.tenant == TENANT, include={"author": One(), "chapters": Many()}, query=Query(sparse=True)
+    )
     async with shop(database, router) as api:
         answer = await api.request(method, path.format(id=11), json=filled(body, id=11, author=1))
         assert answer.status_code == 401
@@ -253,9 +256,7 @@ async def test_a_scope_below_a_parent(database: Database) -> None:
 
 async def test_absent_and_hidden_parents_are_alike(database: Database) -> None:
     """A row above that is out of scope is answered like one that is not there, and nothing is made below it."""
-    router = scoped_books(
-        {Author: Author.tenant == TENANT}, prefix="/authors/{author_id}/books", parent="author_id"
-    )
+    router = scoped_books({Author: Author.tenant == TENANT}, prefix="/authors/{author_id}/books", parent="author_id")
     async with shop(database, router) as api:
         for method, path, body in (
             ("GET", "", None),
@@ -266,7 +267,8 @@ async def test_absent_and_hidden_parents_are_alike(database: Database) -> None:
             ("DELETE", "/11", None),
         ):
             hidden, absent = [
-                await api.request(method, f"/authors/{author}/books{path}", json=body, headers=TWO) for author in (1, 98)
+                await api.request(method, f"/authors/{author}/books{path}", json=body, headers=TWO)
+                for author in (1, 98)
             ]
             assert hidden.status_code == 404, (method, path)
             assert (hidden.content, dict(hidden.headers)) == (absent.content, dict(absent.headers))
@@ -298,7 +300,10 @@ async def test_a_scope_may_refuse(database: Database) -> None:
 
 async def test_what_is_no_condition_lets_nobody_in(database: Database) -> None:
     """A function that makes something else than a condition fails, in place of letting everybody in."""
-    scope: Any = lambda tenant: None  # noqa: E731
+
+    def scope(_tenant: Any) -> Any:
+        return None
+
     async with shop(database, scoped_books(scope)) as api:
         assert (await api.get("/books", headers=ONE)).status_code == 500
 
