@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from fastapi import FastAPI
@@ -184,7 +184,7 @@ async def test_no_body_breaks_a_write(
     assert answer.status in {200, 201, 404, 409, 413, 415, 422}
     tally[answer.status < 400] += 1
     if answer.status < 400:
-        location = answer.headers.get(b"location", row.encode()).decode("ascii")
+        location = unquote(answer.headers.get(b"location", row.encode()).decode("ascii"), errors="strict")
         assert (await target.ask("GET", location)).body == answer.body
         newest = await target.ask("GET", path, b"limit=5&sort=-" + (b"code" if path == "/countries" else b"id"))
         assert newest.status == 200
@@ -196,7 +196,8 @@ async def test_no_body_breaks_a_write(
 )
 async def test_no_key_breaks_a_row(target: Target, path: str, method: str, key: str, query: bytes) -> None:
     """A key names a row or none, whatever stands in its place."""
-    assume(key.strip("/") and (method != "DELETE" or KEYS[path] not in key))
+    assume(key and not key.endswith("/"))  # a redirect
+    assume(method != "DELETE" or KEYS[path] not in key)
     answer = await target.ask(method, f"{path}/{key}", query, b"{}")
     assert answer.status in {200, 204, 404, 405, 409, 422}
 

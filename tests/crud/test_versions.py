@@ -9,7 +9,7 @@ import anyio
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -63,23 +63,22 @@ async def as_user(request: Request) -> None:
     set_principal(request, int(request.headers.get("x-user", "1")))
 
 
-def routers() -> list[APIRouter]:
-    """Each kind of version, and some ways to have one."""
-    mine = Draft.owner == of_principal(lambda user: user)
-    return [
-        CRUDRouter(Draft, prefix="/drafts", version="version"),
-        CRUDRouter(Letter, prefix="/letters", version=Version()),
-        CRUDRouter(Draft, prefix="/lenient", version=Version(required=False)),
-        CRUDRouter(Draft, prefix="/secretive", create=Text, read=Brief, version="version"),
-        CRUDRouter(Draft, prefix="/mine", scope=mine, version="version", dependencies={"*": [Depends(as_user)]}),
-    ]
+MINE = Draft.owner == of_principal(lambda user: user)
+ROUTERS = (
+    CRUDRouter(Draft, prefix="/drafts", version="version"),
+    CRUDRouter(Letter, prefix="/letters", version=Version()),
+    CRUDRouter(Draft, prefix="/lenient", version=Version(required=False)),
+    CRUDRouter(Draft, prefix="/secretive", create=Text, read=Brief, version="version"),
+    CRUDRouter(Draft, prefix="/mine", scope=MINE, version="version", dependencies={"*": [Depends(as_user)]}),
+)
+"""Each kind of version, and some ways to have one."""
 
 
 @pytest.fixture
 async def api(database: Database) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the app."""
     await create_tables(database, Models)
-    async with client(app_with(database, *routers())) as api:
+    async with client(app_with(database, *ROUTERS)) as api:
         yield api
 
 
@@ -259,7 +258,7 @@ async def test_no_update_is_lost(database: Database, path: str) -> None:
     """
     await create_tables(database, Models)
     answers = Counter[int]()
-    async with client(app_with(database, *routers())) as api:
+    async with client(app_with(database, *ROUTERS)) as api:
         row = await made(api, path)
         end = time.monotonic() + SECONDS
 
@@ -287,7 +286,7 @@ async def test_versions_on_mariadb(mariadb: Database) -> None:
     """Where UPDATE cannot return the row, versions count, guard and tag it just the same."""
     await create_tables(mariadb, Models)
     await store(mariadb, Draft, {"id": 1, "text": "old", "version": 5})
-    async with client(app_with(mariadb, *routers())) as api:
+    async with client(app_with(mariadb, *ROUTERS)) as api:
         row = await made(api, "/letters")
         assert (await api.patch(row, json={"text": "x"}, headers={"If-Match": '"1"'})).headers["etag"] == '"2"'
         assert (await api.patch(row, json={"text": "y"}, headers={"If-Match": '"1"'})).status_code == 412
