@@ -67,9 +67,7 @@ ROUTERS: Mapping[str, CRUDRouter[Book]] = {
 async def shop(database: Database, router: APIRouter) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of a router, with thirty books, after a first request of each kind."""
     await create_tables(database, Shop)
-    await store(
-        database, Book, *({"slug": f"s{n}", "title": f"t{n}", "pages": n, "tenant": 1} for n in range(1, 31))
-    )
+    await store(database, Book, *({"slug": f"s{n}", "title": f"t{n}", "pages": n, "tenant": 1} for n in range(1, 31)))
     async with client(app_with(database, router)) as api:
         yield api
 
