@@ -3,6 +3,8 @@
 `Rule.scope` is what a router is given; `Rule.holds` says the same of a row of a `World`, in which SQL has no part.
 """
 
+# pyright: basic
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a request costs, counted rather than timed: statements, threads and function calls are the same on any machine."""
+"""What a request costs, counted and not timed: statements, threads and function calls are the same on any machine."""
 
 import asyncio
 import sys
@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import anyio.to_thread
 import httpx2
@@ -158,7 +158,7 @@ class Calls:
     def _note(self, _frame: FrameType, event: str, _argument: object) -> None:
         self.count += event in {"call", "c_call"}
 
-    def __enter__(self) -> "Calls":
+    def __enter__(self) -> Self:
         sys.setprofile(self._note)
         return self
 

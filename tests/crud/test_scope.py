@@ -1,5 +1,7 @@
 """Examples of scopes; that nothing gets around one is in `test_scope_law`."""
 
+# pyright: basic
+
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any

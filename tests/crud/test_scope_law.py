@@ -5,6 +5,8 @@ plain Python. Their answers are the same to the byte, and what the request chang
 scope stay as they are. There is one difference: what would leave the scope is a 403, and nothing is stored then.
 """
 
+# pyright: basic
+
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
