@@ -58,7 +58,7 @@ def routers(scheme: Scheme, scope: Mapping[type[DeclarativeBase], Scope] | None)
         dependencies=guard,  # type: ignore[arg-type]
         scope=scope,
         stamp={"tenant": lambda who: who.tenant} if scheme.stamped else None,
-        routes=_WRITES | _BULK | {"restore", "export"},
+        routes=_WRITES | _BULK | {"restore", "export"},  # pyright: ignore[reportArgumentType]
         version=Version(required=False),
         soft_delete=SoftDeletion(visible_to=lambda who: who.admin),
         include={"author": One(), "sequel_of": One(), "chapters": Many(limit=2, sort="-title"), "tags": Links()},

@@ -149,7 +149,7 @@ def _pinned(condition: Condition, model: Model) -> Condition:
     def pin(element: Any, **_: Any) -> Any:
         if not isinstance(element, sa.Select):
             return None
-        select: Any = element
+        select = cast("Any", element)
         own = [it for it in select.get_final_froms() if it != model.__table__]
         return select.correlate_except(*own) if own and select._auto_correlate else select  # noqa: SLF001
 
