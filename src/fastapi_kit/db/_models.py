@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, MetaData, Uuid, literal_column
+from sqlalchemy import DateTime, Integer, MetaData, Uuid, column, literal_column
 from sqlalchemy.dialects.mysql import DATETIME as MYSQL_DATETIME
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -133,7 +133,8 @@ class Versioned:
     version: Mapped[int] = mapped_column(
         Integer(),
         default=1,
-        onupdate=literal_column("version + 1", Integer()),
+        # Not a text as a whole: an upsert has to say whose version it counts up.
+        onupdate=column("version", Integer()) + literal_column("1", Integer()),
         server_default="1",
         info=READ_ONLY,
         sort_order=903,
