@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
-from fastapi_kit.crud import CRUDRouter
+from fastapi_kit.crud import CRUDRouter, import_rows
 from fastapi_kit.db import Base, Database, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.schemas import Schema, partial
@@ -42,6 +42,7 @@ async def of_sessions(session: SessionDep, database: Database) -> None:
     assert_type(session, AsyncSession)
     assert_type(database.engine, AsyncEngine)
     assert_type(await database.run(_count), int)
+    assert_type(await import_rows(session, City, [{"name": "Paris"}], on_conflict="skip"), int)
 
 
 def _count(connection: Connection) -> int:

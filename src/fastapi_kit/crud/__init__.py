@@ -9,13 +9,14 @@
 - `WriteContext`, `Changed`, `ItemContext`, `CollectionContext`, `OverrideContext`: what hooks, listeners, actions and
   overrides are given.
 - `Repository`, `Listing`: the same engine without HTTP.
-- `ResourceError`: what is wrong with a router's description, raised when it is made.
+- `import_rows`: rows by the thousand into a model's table, in constant memory.
+- `ResourceError`: what is wrong with a router's description, raised when it is made, or with the rows of an import.
 
 How a request goes through: `_route` (does FastAPI need to solve dependencies?) → `_operations` (what the route does) →
 `_parameters`, `_bodies` (bytes to values) → `_access` (whose statements) → `_reads`, `_writer` (which statements, in
 which transaction) → `_executor` (SQL to rows, the only I/O) → `_answers` (rows to bytes). What is pure in it is
 compiled when the router is made: `_resource` describes the model, `_query` the lists, `_statements` the SQL; `_engine`
-holds them.
+holds them. Besides requests: `_import` (rows to SQL, on a given connection) → `_batches`, `_upsert`, which are pure.
 """
 
 from fastapi_kit._principal import set_principal
@@ -23,6 +24,7 @@ from fastapi_kit.crud._actions import CollectionContext, ItemContext
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._filters import NamedFilter
 from fastapi_kit.crud._hooks import Changed, WriteContext
+from fastapi_kit.crud._import import import_rows
 from fastapi_kit.crud._includes import Links, Many, One
 from fastapi_kit.crud._overrides import OverrideContext
 from fastapi_kit.crud._query import Query
@@ -55,6 +57,7 @@ __all__ = [
     "Stamp",
     "Version",
     "WriteContext",
+    "import_rows",
     "of_principal",
     "set_principal",
 ]

@@ -133,20 +133,28 @@ def read_model(model: type[DeclarativeBase]) -> Mapped:
     Raises:
         ResourceError: It cannot be served; the message names the cure.
     """
+    mapper, table, attributes = read_columns(model)
+    for name in attributes:
+        if "__" in name:
+            raise ResourceError(f"{model.__name__}.{name}: '__' stands between a column and its operator; rename it")
+    return Mapped(model, mapper, table, _keys(model, table, attributes), attributes)
+
+
+def read_columns(model: type[DeclarativeBase]) -> tuple[Mapper[Any], sa.Table, dict[str, Attribute]]:
+    """The mapper of `model`, its table, and what it maps of columns, by attribute name.
+
+    Raises:
+        ResourceError: It has no table of its own.
+    """
     mapper = cast("Mapper[Any]", sa.inspect(model))
     if mapper.inherits is not None or not _is_table(mapper.local_table):
         raise ResourceError(f"{model.__name__} must be mapped to one table of its own")
-    table = cast("sa.Table", mapper.local_table)
     attributes: dict[str, Attribute] = {}
     for mapped in mapper.column_attrs:
-        if "__" in mapped.key:
-            raise ResourceError(
-                f"{model.__name__}.{mapped.key}: '__' stands between a column and its operator; rename it"
-            )
         column = mapped.columns[0]
         info = column.info if isinstance(column, sa.Column) else mapped.info
         attributes[mapped.key] = Attribute(mapped.key, column, info)
-    return Mapped(model, mapper, table, _keys(model, table, attributes), attributes)
+    return mapper, cast("sa.Table", mapper.local_table), attributes
 
 
 def _is_table(selectable: object) -> bool:

@@ -1,5 +1,5 @@
-"""What can be wrong with a resource's description."""
+"""What can be wrong with the description of a resource."""
 
 
 class ResourceError(ValueError):
-    """A `CRUDRouter` was described in a way that cannot work; the message names the cure."""
+    """A `CRUDRouter` or an import was described in a way that cannot work; the message names the cure."""
