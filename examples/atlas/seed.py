@@ -5,7 +5,7 @@ lock, too: PostgreSQL lets a second process wait there until the first has commi
 seed that is interrupted leaves neither rows nor name, so the next start does it again; a finished one leaves both.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from fastapi_kit.crud import import_rows
 from fastapi_kit.db import Base, Database
 
-from .data import Dataset, Row, World
+from .data import Dataset, Row
 from .models import City, Continent, Country
 
 Progress = Callable[[str, int, int], None]
@@ -78,8 +79,8 @@ async def seed(database: Database, dataset: Dataset, progress: Progress = silent
     async with database.engine.begin() as connection:
         if not await _claim(connection, dataset):
             return False
-        for table, rows in _tables(world):
-            await _load(connection, table, rows, progress)
+        for model, rows in ((Continent, world.continents), (Country, world.countries), (City, world.cities)):
+            await _load(connection, model, rows, progress)
     return True
 
 
@@ -89,22 +90,13 @@ async def _is_seeded(database: Database, dataset: Dataset) -> bool:
 
 
 async def _claim(connection: AsyncConnection, dataset: Dataset) -> bool:
-    statement = _insert_missing(connection, seeded_datasets).returning(seeded_datasets.c.name)
-    return (await connection.execute(statement, {"name": dataset.name})).first() is not None
+    statement = INSERTS[connection.dialect.name](seeded_datasets).on_conflict_do_nothing()
+    claimed = await connection.execute(statement.returning(seeded_datasets.c.name), {"name": dataset.name})
+    return claimed.first() is not None
 
 
-def _tables(world: World) -> Iterator[tuple[Table, list[Row]]]:
-    for model, rows in ((Continent, world.continents), (Country, world.countries), (City, world.cities)):
-        yield Base.metadata.tables[model.__tablename__], rows
+async def _load(connection: AsyncConnection, model: type[Base], rows: list[Row], progress: Progress) -> None:
+    def show(done: int) -> None:
+        progress(model.__tablename__, done, len(rows))
 
-
-async def _load(connection: AsyncConnection, table: Table, rows: list[Row], progress: Progress) -> None:
-    statement = _insert_missing(connection, table)
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        await connection.execute(statement, batch)
-        progress(table.name, start + len(batch), len(rows))
-
-
-def _insert_missing(connection: AsyncConnection, table: Table) -> Any:
-    return INSERTS[connection.dialect.name](table).on_conflict_do_nothing()
+    await import_rows(connection, model, rows, on_conflict="skip", batch=BATCH, progress=show)
