@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from email.message import Message
 from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 import sqlalchemy as sa
 from fastapi import Request, Response
@@ -38,6 +38,8 @@ from fastapi_kit.errors import (
 FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
 """Scope key: names of the query parameters that the route's dependencies take."""
 
+_OF_A_QUERY = "%!$&'()*+,=:@/?"
+"""What may stand in a query as it is (RFC 3986, section 3.4), but for `;`, at which clients cut links."""
 
 T = TypeVar("T")
 
@@ -287,8 +289,9 @@ def _links(request: Request, following: str | None, preceding: str | None) -> di
     if following is None and preceding is None:
         return {}
     query: bytes = request.scope["query_string"]
-    kept = [part for part in query.split(b"&") if part and not part.startswith((b"cursor=", b"page="))]
-    base = b"".join(part + b"&" for part in kept).decode("latin-1")
+    parts = (part for part in query.decode("ascii").split("&") if part)
+    kept = (f"{part}&" for part in parts if unquote_plus(part.partition("=")[0]) not in {"cursor", "page"})
+    base = quote("".join(kept), safe=_OF_A_QUERY)
     pairs = (("next", following), ("prev", preceding))
     return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
 

@@ -167,7 +167,7 @@ class Writer:
         )
         await self._rules.hooks.before(context)
         written = self.by_column(context.values)
-        await place.run(check_references(self._resource, self._rules.references, self._access, written))
+        await self._check_references(place, written, target)
         row = await place.run(self.steps.of(operation, written, target, place.dialect), written)
         if row is not None:
             if self._may_leave_scope(operation, written):
@@ -177,6 +177,14 @@ class Writer:
             context.key = {name: context.stored[name] for name in names}
         await self._rules.hooks.after(context)
         return row
+
+    async def _check_references(self, place: Executor, written: Mapping[str, Any], target: Target | None) -> None:
+        try:
+            await place.run(check_references(self._resource, self._rules.references, self._access, written, target))
+        except ConflictError:
+            if target is not None:
+                await place.run(self.steps.look(target))  # a row that is not there comes before what it refers to
+            raise
 
     def announce_later(self, place: Executor, changed: Changed) -> None:
         """Tell the listeners when the transaction of `place` is committed."""
@@ -229,7 +237,9 @@ class Writer:
     def _may_leave_scope(self, operation: WriteOperation, written: Collection[str]) -> bool:
         """Whether a client's values decide about the scope of the row: not those that the server writes."""
         deciding = self._access.statements.deciding
-        if not deciding or operation in {"delete", "restore"}:
+        if deciding is None or operation in {"delete", "restore"}:
             return False
-        clients = deciding - self._resource.server_columns(operation)
-        return bool(clients) if operation == "create" else not clients.isdisjoint(written)
+        if operation == "create":
+            # Where no column decides, it is the principal alone who does.
+            return not deciding or not deciding <= self._resource.server_columns(operation)
+        return not (deciding - self._resource.server_columns(operation)).isdisjoint(written)
