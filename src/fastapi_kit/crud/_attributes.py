@@ -1,7 +1,7 @@
 """The columns of a model, as a router sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, cast
 
@@ -22,6 +22,8 @@ class Attribute:
     column: sa.ColumnElement[Any]
     info: Mapping[Any, Any]
     """Marks such as `HIDDEN` and `READ_ONLY`."""
+    looked_up: bool = False
+    """Its value names a row in a path, although it is not the primary key's."""
 
     @property
     def stored_column(self) -> sa.Column[Any] | None:
@@ -61,10 +63,10 @@ class Attribute:
             return Any
 
     def _addressable(self, annotation: Any) -> Any:
-        """A key of text must fit into a path, or its row could be made but never found."""
+        """Text that names a row must fit into a path, or its row could be made but never found."""
         column = self.stored_column
-        is_key = column is not None and column.primary_key
-        return Annotated[annotation, SEGMENT] if is_key and self.kind.read is str else annotation
+        names_rows = self.looked_up or (column is not None and column.primary_key)
+        return Annotated[annotation, SEGMENT] if names_rows and self.kind.read is str else annotation
 
     @property
     def hidden(self) -> bool:
@@ -125,6 +127,10 @@ class Mapped:
     def attribute_of(self, column: sa.Column[Any]) -> Attribute | None:
         """The attribute that is mapped to `column`."""
         return next((found for found in self.attributes.values() if found.column is column), None)
+
+    def looked_up_by(self, attribute: Attribute) -> "Mapped":
+        """The same, with rows that are named by `attribute`."""
+        return replace(self, attributes={**self.attributes, attribute.name: replace(attribute, looked_up=True)})
 
 
 def read_model(model: type[DeclarativeBase]) -> Mapped:

@@ -47,7 +47,7 @@ class Changed:
     Attributes:
         resource: The resource's name, such as `city`.
         operation: What was done.
-        keys: The primary keys of the rows: values, or tuples of values for a composite key.
+        keys: What names the rows in paths: the values of the primary key or the lookup, tuples where those are several.
     """
 
     resource: str
@@ -94,4 +94,4 @@ class Hooks:
             try:
                 await listener(changed)
             except Exception:
-                logger.exception("a listener of %s failed after a %s", changed.resource, changed.operation)
+                logger.exception("a listener of %s failed after its %s", changed.resource, changed.operation)

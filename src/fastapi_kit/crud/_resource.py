@@ -16,12 +16,13 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.visitors import iterate
 
 from fastapi_kit.crud._answers import Output
-from fastapi_kit.crud._attributes import Attribute, Mapped, check_names_rows, read_model
+from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
 from fastapi_kit.crud._bodies import Input, check_fields, given_input
 from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._identity import Identity
-from fastapi_kit.crud._traits import Stamp, Traits
+from fastapi_kit.crud._roles import assign
+from fastapi_kit.crud._traits import Traits
 from fastapi_kit.schemas import partial
 
 
@@ -105,82 +106,31 @@ def describe(
     Raises:
         ResourceError: The model, a schema or a trait cannot be served; the message names the cure.
     """
-    mapped, traits = read_model(model), traits or Traits()
+    traits = traits or Traits()
+    roles = assign(read_model(model), traits, operations)
+    mapped = roles.mapped
     attributes = mapped.attributes
     read = schemas.read or derive_read(
         f"{model.__name__}Read", [attribute for attribute in attributes.values() if not attribute.hidden]
     )
     check_fields(read.__name__, read.model_fields, attributes, model.__name__)
     visible = {name: attributes[name] for name, field in read.model_fields.items() if not field.exclude}
-    version = _trait(mapped, traits.version.column if traits.version else None, _check_version)
-    deleted = _trait(mapped, traits.soft_delete.column if traits.soft_delete else None, _check_deleted)
-    parent = _trait(mapped, traits.parent, check_names_rows)
-    lookup = _trait(mapped, traits.lookup, _check_lookup)
-    _check_stamps(mapped, traits.stamps)
-    identity = Identity((lookup,) if lookup else mapped.keys)
-    by_server = {attribute.name for attribute in (version, deleted, parent) if attribute} | set(traits.stamps)
-    bodies = _Bodies(mapped, schemas, list(visible.values()), by_server, identity)
+    bodies = _Bodies(mapped, schemas, list(visible.values()), roles.by_server)
     return Resource(
         name=re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower(),
         mapped=mapped,
-        identity=identity,
+        identity=Identity(roles.named_by),
         visible=MappingProxyType(visible),
         columns=MappingProxyType(
             {name: it.stored_column for name, it in attributes.items() if it.stored_column is not None}
         ),
-        output=Output.of(read, attributes, identity.attributes),
+        output=Output.of(read, attributes, roles.named_by),
         inputs=MappingProxyType(bodies.of(operations)),
         traits=traits,
-        version=version,
-        deleted=deleted,
-        parent=parent,
+        version=roles.version,
+        deleted=roles.deleted,
+        parent=roles.parent,
     )
-
-
-def _trait(mapped: Mapped, name: str | None, check: Callable[[Attribute, str], None]) -> Attribute | None:
-    if name is None:
-        return None
-    model = mapped.model.__name__
-    attribute = mapped.attributes.get(name)
-    if attribute is None or attribute.stored_column is None:
-        raise ResourceError(f"{name!r} is no column of {model}, which has {', '.join(sorted(mapped.attributes))}")
-    check(attribute, model)
-    return attribute
-
-
-def _check_version(attribute: Attribute, model: str) -> None:
-    if not isinstance(attribute.column.type, sa.Integer) or attribute.nullable:
-        raise ResourceError(f"{model}.{attribute.name}: a version is a column of integers that is never null")
-
-
-def _check_deleted(attribute: Attribute, model: str) -> None:
-    if attribute.kind.form != "date-time" or not attribute.nullable:
-        raise ResourceError(
-            f"{model}.{attribute.name}: soft deletion needs a nullable column of instants (UTCDateTime); "
-            "the mixin SoftDelete has one"
-        )
-
-
-def _check_lookup(attribute: Attribute, model: str) -> None:
-    check_names_rows(attribute, model)
-    if attribute.nullable or not _is_unique(attribute):
-        raise ResourceError(f"{model}.{attribute.name}: rows are looked up by a column that is unique and never null")
-
-
-def _is_unique(attribute: Attribute) -> bool:
-    column = attribute.stored_column
-    assert column is not None  # noqa: S101 - a trait is a column
-    sets = [
-        [*it.columns]
-        for it in (*column.table.constraints, *column.table.indexes)
-        if isinstance(it, sa.UniqueConstraint | sa.PrimaryKeyConstraint) or (isinstance(it, sa.Index) and it.unique)
-    ]
-    return [column] in sets or bool(column.unique)
-
-
-def _check_stamps(mapped: Mapped, stamps: Mapping[str, Stamp]) -> None:
-    for name in stamps:
-        _trait(mapped, name, lambda _attribute, _model: None)
 
 
 @dataclass(frozen=True)
@@ -190,9 +140,8 @@ class _Bodies:
     mapped: Mapped
     schemas: Schemas
     visible: list[Attribute]
-    by_server: set[str]
+    by_server: frozenset[str]
     """Columns that the server writes, whatever a client sends."""
-    identity: Identity
 
     def of(self, operations: Collection[str]) -> dict[str, Input]:
         given, made = self.schemas, dict[str, Input]()

@@ -44,6 +44,8 @@ class RowSteps:
                 return self._delete(target)
             case "restore":
                 return self._restore(target, dialect)
+            case _ if not written:
+                return self.look(target)  # a hook has left nothing to write
             case _:
                 return self._update(self._access.statements, written, target, dialect)
 

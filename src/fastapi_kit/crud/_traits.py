@@ -26,8 +26,8 @@ class Stamp:
     on: Collection[WriteName] = frozenset({"create"})
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.on) - set(WRITES)) or not self.on:
-            raise ResourceError(f"Stamp: on={unknown or '()'} is none of {', '.join(WRITES)}")
+        if not self.on or not set(self.on) <= set(WRITES):
+            raise ResourceError(f"Stamp: on={self.on!r} is no set of {', '.join(WRITES)}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""Writes on MariaDB, which returns rows from INSERT and not from UPDATE."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from fastapi_kit.crud import Changed, CRUDRouter, OperationName, Version, WriteContext
+from fastapi_kit.db import READ_ONLY, Database
+from fastapi_kit.errors import ForbiddenError
+from fastapi_kit.testing import client
+from tests.crud.library import app_with, create_tables
+
+pytestmark = [pytest.mark.anyio, pytest.mark.mariadb]
+
+
+class Models(DeclarativeBase):
+    """A registry for these tests alone."""
+
+
+class Page(Models):
+    """A row with a name of its own, and a version."""
+
+    __tablename__ = "page"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(20), unique=True)
+    size: Mapped[int | None] = mapped_column(default=5)
+    version: Mapped[int] = mapped_column(default=1, info=READ_ONLY)
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("page.id"))
+
+
+class Line(Models):
+    """What a hook writes."""
+
+    __tablename__ = "line"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(sa.String(40))
+
+
+ALL: set[OperationName] = {"list", "get", "create", "update", "delete", "create_many", "update_many", "delete_many"}
+
+
+@pytest.fixture
+async def router(mariadb: Database) -> CRUDRouter[Page]:
+    """Pages by their slug, without hooks yet."""
+    await create_tables(mariadb, Models)
+    return CRUDRouter(Page, prefix="/pages", lookup="slug", version=Version(required=False), routes=ALL)
+
+
+@pytest.fixture
+async def api(mariadb: Database, router: CRUDRouter[Page]) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the app."""
+    async with client(app_with(mariadb, router)) as api:
+        yield api
+
+
+async def test_many_rows(api: httpx2.AsyncClient) -> None:
+    """Bulk writes keep the order, take defaults, count versions, and are done for all rows or for none."""
+    bodies: list[dict[str, Any]] = [{"slug": "c"}, {"slug": "a", "size": None}, {"slug": "b"}]
+    made = (await api.post("/pages/bulk", json=bodies)).json()
+    assert [(item["slug"], item["size"], item["version"]) for item in made] == [
+        ("c", 5, 1),
+        ("a", None, 1),
+        ("b", 5, 1),
+    ]
+    repeated = await api.post("/pages/bulk", json=[{"slug": "d"}, {"slug": "a"}])
+    assert (repeated.status_code, repeated.json()["fields"]) == (409, ["slug"])
+    astray = await api.post("/pages/bulk", json=[{"slug": "d"}, {"slug": "e", "parent_id": 99}])
+    assert (astray.status_code, astray.json()["fields"]) == (409, ["parent_id"])
+    changes = [{"slug": "b", "size": 1, "version": 1}, {"slug": "a", "size": 2}]
+    changed = (await api.patch("/pages", json=changes)).json()
+    assert [(item["slug"], item["size"], item["version"]) for item in changed] == [("b", 1, 2), ("a", 2, 2)]
+    assert (await api.patch("/pages", json=[{"slug": "a", "size": 3}, changes[0]])).status_code == 412
+    assert (await api.get("/pages/a")).json()["size"] == 2
+    assert (await api.delete("/pages?slug=a&slug=z")).status_code == 404
+    assert (await api.delete("/pages?slug=a&slug=b")).status_code == 204
+    assert [item["slug"] for item in (await api.get("/pages")).json()["items"]] == ["c"]
+
+
+async def test_a_renamed_row(api: httpx2.AsyncClient) -> None:
+    """PATCH that changes the name answers the row that has the new one."""
+    assert (await api.post("/pages", json={"slug": "old"})).headers["location"] == "/pages/old"
+    renamed = await api.patch("/pages/old", json={"slug": "new"}, headers={"If-Match": '"1"'})
+    assert (renamed.json()["slug"], renamed.headers["etag"]) == ("new", '"2"')
+    assert (await api.get("/pages/old")).status_code == 404
+
+
+async def test_hooks(api: httpx2.AsyncClient, mariadb: Database, router: CRUDRouter[Page]) -> None:
+    """Hooks are in the transaction of the write, and listeners are told of what is committed."""
+    told = list[Any]()
+
+    async def write(context: WriteContext) -> None:
+        stored = context.stored.get("slug")
+        context.session.add(Line(text=f"{context.operation} {stored}"))
+        if stored == "bad":
+            raise ForbiddenError("Not this one.")
+
+    @router.after_commit
+    async def tell(changed: Changed) -> None:
+        told.append((changed.operation, list(changed.keys)))
+
+    router.after("create")(write)
+    router.after("update")(write)
+    assert (await api.post("/pages", json={"slug": "good"})).status_code == 201
+    assert (await api.post("/pages", json={"slug": "bad"})).status_code == 403
+    assert (await api.patch("/pages/good", json={"slug": "bad"})).status_code == 403
+    assert (await api.patch("/pages/good", json={"slug": "better"})).status_code == 200
+    assert (await api.post("/pages/bulk", json=[{"slug": "x"}, {"slug": "bad"}])).status_code == 403
+    lines = await mariadb.run(lambda connection: list(connection.scalars(sa.select(Line.text).order_by(Line.id))))
+    assert lines == ["create good", "update better"]
+    assert told == [("create", ["good"]), ("update", ["better"])]
