@@ -1,4 +1,4 @@
-"""What a request costs, counted rather than timed: statements, threads and function calls are the same on any machine."""
+"""What a request costs, counted, not timed: statements, threads and function calls are the same on any machine."""
 
 import asyncio
 import sys
@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import anyio.to_thread
 import httpx2
@@ -67,9 +67,7 @@ ROUTERS: Mapping[str, CRUDRouter[Book]] = {
 async def shop(database: Database, router: APIRouter) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of a router, with thirty books, after a first request of each kind."""
     await create_tables(database, Shop)
-    await store(
-        database, Book, *({"slug": f"s{n}", "title": f"t{n}", "pages": n, "tenant": 1} for n in range(1, 31))
-    )
+    await store(database, Book, *({"slug": f"s{n}", "title": f"t{n}", "pages": n, "tenant": 1} for n in range(1, 31)))
     async with client(app_with(database, router)) as api:
         yield api
 
@@ -160,7 +158,7 @@ class Calls:
     def _note(self, _frame: FrameType, event: str, _argument: object) -> None:
         self.count += event in {"call", "c_call"}
 
-    def __enter__(self) -> "Calls":
+    def __enter__(self) -> Self:
         sys.setprofile(self._note)
         return self
 

@@ -130,13 +130,13 @@ def _by_model(model: Model, declared: Scope | Mapping[Model, Scope] | None) -> d
 
 
 def _made_by(scope: Scope, principal: Any, model: Model) -> Condition:
-    condition = cast("Callable[[Any], Condition]", scope)(principal)
+    condition = cast("Callable[[Any], object]", scope)(principal)
     if not isinstance(condition, sa.ColumnElement):
         raise ResourceError(
             f"the scope of {model.__name__} made {condition!r}: let it make a condition of SQLAlchemy, such as "
             "sa.true() or sa.false()"
         )
-    return _pinned(condition, model)
+    return _pinned(cast("Condition", condition), model)
 
 
 def _pinned(condition: Condition, model: Model) -> Condition:
@@ -149,7 +149,7 @@ def _pinned(condition: Condition, model: Model) -> Condition:
     def pin(element: Any, **_: Any) -> Any:
         if not isinstance(element, sa.Select):
             return None
-        select: Any = element
+        select = cast("Any", element)
         own = [it for it in select.get_final_froms() if it != model.__table__]
         return select.correlate_except(*own) if own and select._auto_correlate else select  # noqa: SLF001
 
