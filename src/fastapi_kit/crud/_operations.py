@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from email.message import Message
+from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 import sqlalchemy as sa
 from fastapi import Request, Response
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fastapi_kit._asgi import SESSION
 from fastapi_kit._principal import has_principal, principal_of
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._bulk import BulkInput, BulkWriter
+from fastapi_kit.crud._bulk import BulkInput, BulkWriter, refuse_repetition
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._etags import MalformedTagsError, etag, is_known, matching_versions
 from fastapi_kit.crud._executor import Executor
@@ -37,6 +38,8 @@ from fastapi_kit.errors import (
 FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
 """Scope key: names of the query parameters that the route's dependencies take."""
 
+_OF_A_QUERY = "%!$&'()*+,=:@/?"
+"""What may stand in a query as it is (RFC 3986, section 3.4), but for `;`, at which clients cut links."""
 
 T = TypeVar("T")
 
@@ -136,7 +139,7 @@ class Operations:
         no_parameters(request)
         bulk = self._engine.bulk["create"]
         items = await self._items(request, bulk)
-        bodies = self._validated(lambda: [bulk.input.values_of(item) for item in items])
+        bodies = self._of_each(items, bulk.input.values_of)
         access, writer = self.writer(request, session)
         return self._rows(await BulkWriter(writer).create(bodies), access, status=201)
 
@@ -145,7 +148,8 @@ class Operations:
         no_parameters(request)
         bulk = self._engine.bulk["update"]
         items = await self._items(request, bulk)
-        changes = self._validated(lambda: [bulk.change(self._resource, item) for item in items])
+        changes = self._of_each(items, lambda item: bulk.change(self._resource, item))
+        refuse_repetition([target for target, _ in changes])
         access, writer = self.writer(request, session)
         return self._rows(await BulkWriter(writer).update(changes), access)
 
@@ -162,11 +166,14 @@ class Operations:
         body = await request.body()
         return self._validated(lambda: bulk.adapter.validate_json(body))
 
-    def _validated(self, make: Callable[[], T]) -> T:
+    def _of_each(self, items: Sequence[Any], make: Callable[[Any], T]) -> Sequence[T]:
+        return [self._validated(partial(make, item), place) for place, item in enumerate(items)]
+
+    def _validated(self, make: Callable[[], T], *place: int) -> T:
         try:
             return make()
         except ValidationError as error:
-            raise ValidationProblem(field_errors(error, "body")) from error
+            raise ValidationProblem(field_errors(error, "body", *place)) from error
 
     def _rows(self, rows: Sequence[sa.Row[Any]], access: Access, status: int = 200) -> Response:
         layout = access.statements.layout
@@ -282,8 +289,9 @@ def _links(request: Request, following: str | None, preceding: str | None) -> di
     if following is None and preceding is None:
         return {}
     query: bytes = request.scope["query_string"]
-    kept = [part for part in query.split(b"&") if part and not part.startswith((b"cursor=", b"page="))]
-    base = b"".join(part + b"&" for part in kept).decode("latin-1")
+    parts = (part for part in query.decode("ascii").split("&") if part)
+    kept = (f"{part}&" for part in parts if unquote_plus(part.partition("=")[0]) not in {"cursor", "page"})
+    base = quote("".join(kept), safe=_OF_A_QUERY)
     pairs = (("next", following), ("prev", preceding))
     return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
 

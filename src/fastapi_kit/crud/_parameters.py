@@ -219,7 +219,7 @@ class QueryReader:
             limit=limit,
             offset=(asked.get("page", 1) - 1) * limit,
             count=asked.get("count", budget.count),
-            binding=self.cursors.binding(order, deleted, (*texts, *words)),
+            binding=self.cursors.binding(order, deleted, (*texts, *(f"search={word}" for word in words))),
             deleted=deleted,
         )
 

@@ -83,7 +83,7 @@ class Statements:
 
     @cached_property
     def insert_many(self) -> Any:
-        """Make rows and return them in the order of their parameters."""
+        """Make rows and return them in the order of their parameters, by which their keys are found again."""
         return sa.insert(self._table).returning(*self._returned, sort_by_parameter_order=True)
 
     @cached_property

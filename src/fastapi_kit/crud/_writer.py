@@ -62,6 +62,11 @@ class Writer:
         self.steps = RowSteps(rules.resource, access)
 
     @property
+    def resource(self) -> Resource:
+        """Whose rows are written."""
+        return self._resource
+
+    @property
     def statements(self) -> Statements:
         """The statements on rows that are in use."""
         return self._access.statements
@@ -76,21 +81,6 @@ class Writer:
         """
         with self.below_parent():
             return await self._write("create", self.stamped("create", values), None)
-
-    @contextmanager
-    def below_parent(self) -> Generator[None]:
-        """Tell that there is no row above, where new rows refer to one that is not there.
-
-        Raises:
-            NotFoundError: There is none, or it is out of scope.
-        """
-        parent = self._resource.parent
-        try:
-            yield
-        except ConflictError as error:
-            if parent is None or error.extensions.get("fields") != [parent.name]:
-                raise
-            raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
 
     async def change(self, operation: WriteOperation, target: Target, values: Mapping[str, Any]) -> Row:
         """Replace or update a row; without values, just look at it.
@@ -124,6 +114,22 @@ class Writer:
             ConflictError: It would violate a constraint.
         """
         return await self._write("restore", {}, target)
+
+    @contextmanager
+    def below_parent(self) -> Generator[None]:
+        """Take a refused reference to the row above, which stands in the path, for an absent path.
+
+        Raises:
+            NotFoundError: There is no row above.
+        """
+        try:
+            yield
+        except ConflictError as error:
+            parent = self._resource.parent
+            told = (error.extensions.get("violation"), error.extensions.get("fields"))
+            if parent is None or told != ("foreign_key", [parent.name]):
+                raise
+            raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
 
     def stamped(self, operation: WriteOperation, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values that a client gave, and those that the server gives."""
