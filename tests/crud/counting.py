@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import anyio.lowlevel
 from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -14,9 +15,9 @@ class Statements:
 
     def __init__(self, database: Database) -> None:
         self.seen: list[str] = []
-        for engine in (database.connections.resting.sync_engine, database.engine.sync_engine):
-            event.listen(engine, "before_cursor_execute", self._statement)
-            event.listen(engine, "commit", self._commit)
+        pool = database.connections.resting.sync_engine  # the engine of sessions tells this one's listeners as well
+        event.listen(pool, "before_cursor_execute", self._statement)
+        event.listen(pool, "commit", self._commit)
 
     def _statement(self, _c: Connection, _u: DBAPICursor, statement: str, *_: object) -> None:
         self.seen.append(statement)
