@@ -3,9 +3,7 @@
 `Rule.scope` is what a router is given; `Rule.holds` says the same of a row of a `World`, in which SQL has no part.
 """
 
-# pyright: basic
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +53,7 @@ class Book(Tenants):
     version: Mapped[int] = mapped_column(default=1, info=READ_ONLY)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), info=HIDDEN)
     author: Mapped[Author | None] = relationship()
-    sequel_of: Mapped["Book | None"] = relationship(remote_side=[id])  # noqa: A003 - the column above
+    sequel_of: Mapped["Book | None"] = relationship(remote_side="Book.id")
     chapters: Mapped[list["Chapter"]] = relationship(order_by="Chapter.id")
     tags: Mapped[list["Tag"]] = relationship(secondary=pairs)
 
@@ -82,11 +80,15 @@ class Tag(Tenants):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: for one tenant, seeing something of others."""
+    """Who asks: for the first of some tenants, seeing something of the others."""
 
-    tenant: int
-    tenants: tuple[int, ...] = ()
-    admin: bool = False
+    tenants: tuple[int, ...]
+    admin: bool
+
+    @property
+    def tenant(self) -> int:
+        """The first."""
+        return self.tenants[0]
 
 
 Row = Mapping[str, Any]
@@ -299,7 +301,7 @@ async def snapshot(run: Callable[[Callable[[sa.Connection], Any]], Any]) -> Worl
     """The world that is in the tables."""
 
     def work(connection: sa.Connection) -> World:
-        rows = {model: {row.id: _seen(row) for row in connection.execute(_all(model))} for model in MODELS}
+        rows = {model: _seen(connection.execute(sa.select(model.__table__)).mappings()) for model in MODELS}
         return World(rows, frozenset((book, tag) for book, tag in connection.execute(sa.select(pairs))))
 
     world: World = await run(work)
@@ -309,15 +311,13 @@ async def snapshot(run: Callable[[Callable[[sa.Connection], Any]], Any]) -> Worl
 _REPLICA, _ORIGIN = "SET session_replication_role = replica", "SET session_replication_role = origin"
 
 
-def _all(model: type[Tenants]) -> sa.Select[Any]:
-    return sa.select(model.__table__)
-
-
 def _stored(row: Row) -> dict[str, Any]:
     return {**row, "deleted_at": DELETED if row["deleted_at"] else None} if "deleted_at" in row else dict(row)
 
 
-def _seen(row: sa.Row[Any]) -> Row:
-    """A row without the instant of its deletion, which two worlds cannot share."""
-    found = row._asdict()
-    return {**found, "deleted_at": found["deleted_at"] is not None} if "deleted_at" in found else found
+def _seen(rows: Iterable[sa.RowMapping]) -> Rows:
+    """Rows by key, without the instant of a deletion, which two worlds cannot share."""
+    found = [{str(name): value for name, value in row.items()} for row in rows]
+    return {
+        row["id"]: {**row, "deleted_at": row["deleted_at"] is not None} if "deleted_at" in row else row for row in found
+    }

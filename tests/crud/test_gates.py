@@ -1,4 +1,4 @@
-"""What a request costs, counted and not timed: statements, threads and function calls are the same on any machine."""
+"""What a request costs, counted, not timed: statements, threads and function calls are the same on any machine."""
 
 import asyncio
 import sys

@@ -1,35 +1,35 @@
 """Generated routes obey everything that FastAPI lets stand above a route, wherever they are included."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 import anyio
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
-from sqlalchemy import String, insert
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.crud import _route as route_module
-from fastapi_kit.db import Database, get_session
-from fastapi_kit.errors import install
-from fastapi_kit.lifespan import compose
+from fastapi_kit.db import Database, SessionDep, get_session
 from fastapi_kit.testing import client
+from tests.crud.inclusions import (
+    GUARD,
+    INCLUSIONS,
+    REQUESTS,
+    Build,
+    Item,
+    Models,
+    Other,
+    guard,
+    items,
+    make_app,
+    on_include,
+    on_operations,
+    on_second_inclusion,
+)
 
 pytestmark = pytest.mark.anyio
-
-
-class Models(DeclarativeBase):
-    """A registry for these tests alone."""
-
-
-class Item(Models):
-    """A row."""
-
-    __tablename__ = "item"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(300), unique=True)
 
 
 @pytest.fixture
@@ -39,145 +39,28 @@ async def database() -> AsyncGenerator[Database]:
     async with database.engine.begin() as connection:
         await connection.run_sync(Models.metadata.create_all)
         await connection.execute(insert(Item), {"name": "first"})
+        await connection.execute(insert(Other), {"id": 1})
     yield database
     await database.dispose()
 
 
-def make_app(database: Database, **options: Any) -> FastAPI:
-    """An app with errors installed and no routes."""
-    app = FastAPI(lifespan=compose(database.lifespan), **options)
-    install(app)
-    return app
-
-
-async def guard(token: Annotated[str, Header()] = "") -> None:
-    """Let nobody in without the token."""
-    if token != "secret":
-        raise HTTPException(401)
-
-
-GUARD = Depends(guard)
-Build = Callable[[Database], tuple[FastAPI, str]]
-
-
-def on_app(database: Database) -> tuple[FastAPI, str]:
-    """`FastAPI(dependencies=...)`."""
-    app = make_app(database, dependencies=[GUARD])
-    app.include_router(CRUDRouter(Item, prefix="/items"))
-    return app, "/items"
-
-
-def on_include(database: Database) -> tuple[FastAPI, str]:
-    """`include_router(..., dependencies=...)`."""
-    app = make_app(database)
-    app.include_router(CRUDRouter(Item, prefix="/items"), prefix="/v1", dependencies=[GUARD])
-    return app, "/v1/items"
-
-
-def on_parent(database: Database) -> tuple[FastAPI, str]:
-    """The router that includes it has the dependency."""
-    app, parent = make_app(database), APIRouter(prefix="/parent", dependencies=[GUARD])
-    parent.include_router(CRUDRouter(Item, prefix="/items"))
-    app.include_router(parent)
-    return app, "/parent/items"
-
-
-def on_grandparent(database: Database) -> tuple[FastAPI, str]:
-    """Two inclusions above."""
-    app, outer, inner = make_app(database), APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
-    inner.include_router(CRUDRouter(Item, prefix="/items"))
-    outer.include_router(inner, dependencies=[GUARD])
-    app.include_router(outer)
-    return app, "/outer/inner/items"
-
-
-def on_router(database: Database) -> tuple[FastAPI, str]:
-    """`CRUDRouter(dependencies={"*": ...})`."""
-    app = make_app(database)
-    app.include_router(CRUDRouter(Item, prefix="/items", dependencies={"*": [GUARD]}))
-    return app, "/items"
-
-
-def on_operations(database: Database) -> tuple[FastAPI, str]:
-    """`CRUDRouter(dependencies={operation: ...})`."""
-    app = make_app(database)
-    app.include_router(
-        CRUDRouter(Item, prefix="/items", dependencies={"list": [GUARD], "get": [GUARD], "create": [GUARD]})
-    )
-    return app, "/items"
-
-
-def on_second_inclusion(database: Database) -> tuple[FastAPI, str]:
-    """The same router is included twice, the first time for everyone."""
-    app, router = make_app(database), CRUDRouter(Item, prefix="/items")
-    app.include_router(router)
-    app.include_router(router, prefix="/guarded", dependencies=[GUARD])
-    return app, "/guarded/items"
-
-
-def on_first_inclusion(database: Database) -> tuple[FastAPI, str]:
-    """The same router is included twice, the second time for everyone."""
-    app, router = make_app(database), CRUDRouter(Item, prefix="/items")
-    app.include_router(router, prefix="/guarded", dependencies=[GUARD])
-    app.include_router(router)
-    return app, "/guarded/items"
-
-
-def in_mounted_app(database: Database) -> tuple[FastAPI, str]:
-    """A mounted app has the dependency."""
-    app, inner = make_app(database), make_app(database, dependencies=[GUARD])
-    inner.include_router(CRUDRouter(Item, prefix="/items"))
-    app.mount("/mounted", inner)
-    return app, "/mounted/items"
-
-
-def in_mounted_router(database: Database) -> tuple[FastAPI, str]:
-    """A router under a bare mount includes it with the dependency, the app includes it without."""
-    app, mounted, router = make_app(database), APIRouter(), CRUDRouter(Item, prefix="/items")
-    app.include_router(router)
-    mounted.include_router(router, dependencies=[GUARD])
-    app.mount("/mounted", mounted)
-    return app, "/mounted/items"
-
-
-def in_another_app(database: Database) -> tuple[FastAPI, str]:
-    """Another app includes the same router for everyone."""
-    app, other, router = make_app(database, dependencies=[GUARD]), make_app(database), CRUDRouter(Item, prefix="/items")
-    other.include_router(router)
-    app.include_router(router)
-    return app, "/items"
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        on_app,
-        on_include,
-        on_parent,
-        on_grandparent,
-        on_router,
-        on_operations,
-        on_second_inclusion,
-        on_first_inclusion,
-        in_mounted_app,
-        in_mounted_router,
-        in_another_app,
-    ],
-)
+@pytest.mark.parametrize("build", INCLUSIONS)
 async def test_dependencies_are_never_skipped(database: Database, build: Build) -> None:
-    """Nobody passes the guard without its token, from the first request on; with it everybody does."""
+    """Nobody passes the guard of any route without its token, from the first request on; with it everybody does."""
     app, path = build(database)
+    own = {"action", "extra"} if build is on_operations else set[str]()  # have dependencies of their own
     async with client(app) as api:
-        for _ in range(2):
-            assert (await api.get(path)).status_code == 401
-            assert (await api.get(f"{path}/1")).status_code == 401
-            assert (await api.post(path, json={"name": "x"})).status_code == 401
-            assert (await api.get(path, headers={"token": "secret"})).json()["total"] == 1
+        for name, (method, rest, body) in REQUESTS.items():
+            for _ in range(2):
+                answer = await api.request(method, path + rest, json=body)
+                assert answer.status_code == (200 if name in own else 401), name
+            answer = await api.request(method, path + rest, json=body, headers={"token": "secret"})
+            assert answer.is_success, (name, answer.text)
 
 
 async def test_inclusions_without_dependencies_stay_open(database: Database) -> None:
     """What one inclusion guards, another does not, in whatever order they are asked."""
-    app, router = make_app(database), CRUDRouter(Item, prefix="/items")
+    app, router = make_app(database), items()
     app.include_router(router)
     app.include_router(router, prefix="/guarded", dependencies=[GUARD])
     async with client(app) as api:
@@ -188,7 +71,7 @@ async def test_inclusions_without_dependencies_stay_open(database: Database) -> 
 
 async def test_a_late_inclusion_is_guarded(database: Database) -> None:
     """A router that is included again while the app runs brings its dependencies with it."""
-    app, router = make_app(database), CRUDRouter(Item, prefix="/items")
+    app, router = make_app(database), items()
     app.include_router(router)
     async with client(app) as api:
         assert (await api.get("/items")).status_code == 200
@@ -198,27 +81,54 @@ async def test_a_late_inclusion_is_guarded(database: Database) -> None:
 
 
 async def test_a_route_without_dependencies_is_direct(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FastAPI's solver is passed by where there is nothing to solve, and only there."""
+    """FastAPI's solver is passed by where there is nothing to solve, and only there, whatever the operation."""
     solved: list[str] = []
+    generated = {name: request for name, request in REQUESTS.items() if name not in {"action", "extra"}}
 
-    async def spy(self: Any, request: Request) -> Any:
+    async def spy(self: Any, request: Request) -> Response:
         solved.append(request.url.path)
-        return await self.operation(request, None)
+        answer: Response = await self.operation(request, None)
+        return answer
 
     monkeypatch.setattr(route_module.Endpoint, "__call__", spy)
-    app, router = make_app(database), CRUDRouter(Item, prefix="/items")
+    app, router = make_app(database), items()
     app.include_router(router)
     app.include_router(router, prefix="/guarded", dependencies=[GUARD])
     async with client(app) as api:
-        await api.get("/items")
-        await api.get("/guarded/items", headers={"token": "secret"})
-    assert solved == ["/guarded/items"]
+        for prefix, headers in (("", {}), ("/guarded", {"token": "secret"})):
+            for name, (method, rest, body) in generated.items():
+                answer = await api.request(method, f"{prefix}/items{rest}", json=body, headers=headers)
+                assert answer.is_success or (prefix and answer.status_code in {404, 409}), (name, answer.text)
+    assert solved == [f"/guarded/items{rest.partition('?')[0]}" for _, rest, _ in generated.values()]
+
+
+async def test_routes_of_the_apps_own(database: Database) -> None:
+    """What the app adds to a router is FastAPI's own, comes before the keys of rows, and is validated as ever."""
+    app, router = make_app(database), items()
+    calls: list[str] = []
+
+    async def counted(request: Request) -> None:
+        calls.append(request.url.path)
+
+    @router.post("/{id}/copies", dependencies=[Depends(counted)], status_code=201)
+    async def copy(id: int, session: SessionDep) -> int:  # noqa: A002 - the path's name
+        return len((await session.execute(select(Item).where(Item.id == id))).all())
+
+    app.include_router(router, dependencies=[Depends(counted)])
+    del copy  # the router has it
+    async with client(app) as api:
+        assert (await api.get("/items/extra?number=5")).json() == 5
+        assert (await api.get("/items/extra?number=x")).status_code == 422
+        answer = await api.post("/items/1/copies")
+        assert (answer.status_code, answer.json()) == (201, 1)
+        assert (await api.get("/items/1")).json()["name"] == "first"
+    assert calls == ["/items/extra", "/items/extra", "/items/1/copies", "/items/1"]
 
 
 async def test_overrides_are_obeyed(database: Database) -> None:
     """A session that is put in place of the kit's is used, and no longer when the override is taken back."""
     app = make_app(database)
-    app.include_router(CRUDRouter(Item, prefix="/items"))
+    app.include_router(items())
     used: list[AsyncSession] = []
 
     async def mine() -> AsyncGenerator[AsyncSession]:
@@ -276,7 +186,7 @@ async def test_body_limits_hold(database: Database, where: str) -> None:
 async def test_the_default_body_limit(database: Database) -> None:
     """Unless a router says otherwise, a body has at most 256 KiB."""
     app = make_app(database)
-    app.include_router(CRUDRouter(Item, prefix="/items"))
+    app.include_router(items())
     async with client(app) as api:
         assert (await api.post("/items", content=b" " * (256 * 1024 + 1))).status_code == 413
 
@@ -298,7 +208,7 @@ async def test_parameters_of_dependencies_are_known(database: Database) -> None:
     async def tenant(tenant: str = "", page_token: Annotated[str, Query(alias="token")] = "") -> None: ...
 
     app = make_app(database)
-    app.include_router(CRUDRouter(Item, prefix="/items"), dependencies=[Depends(tenant)])
+    app.include_router(items(), dependencies=[Depends(tenant)])
     async with client(app) as api:
         assert (await api.get("/items?tenant=a&token=b&limit=1")).status_code == 200
         assert (await api.get("/items/1?tenant=a")).status_code == 200

@@ -1,152 +1,21 @@
 """Examples of scopes; that nothing gets around one is in `test_scope_law`."""
 
-# pyright: basic
-
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from fastapi_kit.crud import CRUDRouter, Many, One, Query, Scope, SoftDeletion, Version, of_principal, set_principal
+from fastapi_kit.crud import CRUDRouter, One, Query, Scope, of_principal
 from fastapi_kit.db import Database
 from fastapi_kit.errors import Problem
 from fastapi_kit.testing import client
 from tests.crud.library import TYPES, VALUES, Everything, Models, app_with, create_tables, store
+from tests.crud.scoped import NOBODY, ONE, TENANT, TWO, USER, WHOLE, WITHOUT_AUTHOR, ids, scoped_books, shop
 from tests.crud.shop import Author, Book, Shop
 
 pytestmark = pytest.mark.anyio
-
-
-async def user(request: Request) -> None:
-    """Say who asks: the tenant that the header names; `nobody` is somebody who is known to be nobody."""
-    tenant = request.headers.get("tenant")
-    if tenant is not None:
-        set_principal(request, None if tenant == "nobody" else int(tenant))
-
-
-USER = Depends(user)
-ONE, TWO, NOBODY = {"tenant": "1"}, {"tenant": "2"}, {"tenant": "nobody"}
-TENANT = of_principal(lambda tenant: tenant)
-
-
-def scoped_books(scope: Scope | Mapping[Any, Scope] | None, prefix: str = "/books", **options: Any) -> CRUDRouter[Book]:
-    """Books within a scope, with all routes."""
-    return CRUDRouter(
-        Book,
-        prefix=prefix,
-        dependencies={"*": [USER]},
-        scope=scope,
-        version=Version(required=False),
-        soft_delete=SoftDeletion(visible_to=lambda _: True),
-        routes={
-            *("list", "get", "create", "replace", "update", "delete", "restore"),
-            *("create_many", "update_many", "delete_many"),
-        },
-        **options,
-    )  # fmt: skip
-
-
-@asynccontextmanager
-async def shop(database: Database, *routers: APIRouter) -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of routers, with an author and two books of each of two tenants."""
-    await create_tables(database, Shop)
-    await store(database, Author, {"id": 1, "name": "Tolkien"}, {"id": 2, "name": "Le Guin", "tenant": 2})
-    await store(
-        database,
-        Book,
-        *(
-            {"id": tenant * 10 + n, "slug": f"{tenant}{n}", "title": "T", "author_id": tenant, "tenant": tenant}
-            for tenant in (1, 2)
-            for n in (1, 2)
-        ),
-    )
-    async with client(app_with(database, *routers)) as api:
-        yield api
-
-
-async def ids(api: httpx2.AsyncClient, path: str, headers: Mapping[str, str]) -> list[int]:
-    """The keys in a list."""
-    answer = await api.get(path, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return [item["id"] for item in answer.json()["items"]]
-
-
-BODY = {"id": 99, "slug": "new", "title": "New", "pages": None, "author_id": None, "tenant": 1}
-WHOLE = {name: value for name, value in BODY.items() if name != "id"}
-
-REQUESTS: Mapping[str, tuple[str, str, Any]] = {
-    "list": ("GET", "/books", None),
-    "get": ("GET", "/books/{id}", None),
-    "get-included": ("GET", "/books/{id}?include=author,chapters&fields=title", None),
-    "get-deleted": ("GET", "/books/{id}?deleted=include", None),
-    "create": ("POST", "/books", {**WHOLE, "author_id": "{author}"}),
-    "replace": ("PUT", "/books/{id}", WHOLE),
-    "replace-reference": ("PUT", "/books/21", {**WHOLE, "author_id": "{author}"}),
-    "update": ("PATCH", "/books/{id}", {"title": "x"}),
-    "update-nothing": ("PATCH", "/books/{id}", {}),
-    "update-scope": ("PATCH", "/books/{id}", {"tenant": 1}),
-    "update-reference": ("PATCH", "/books/21", {"author_id": "{author}"}),
-    "update-both": ("PATCH", "/books/{id}", {"author_id": "{author}"}),
-    "delete": ("DELETE", "/books/{id}", None),
-    "restore": ("POST", "/books/{id}/restore", None),
-    "create-many": ("POST", "/books/bulk", [{**WHOLE, "author_id": "{author}"}]),
-    "update-many": ("PATCH", "/books", [{"id": "{id}", "title": "x"}]),
-    "update-many-references": ("PATCH", "/books", [{"id": 21, "author_id": "{author}"}]),
-    "delete-many": ("DELETE", "/books?id=21&id={id}", None),
-}
-
-
-def filled(value: Any, **names: int) -> Any:
-    """A request with keys in place of the names."""
-    if isinstance(value, dict):
-        return {name: filled(inner, **names) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [filled(inner, **names) for inner in value]
-    if isinstance(value, str) and value.strip("{}") in names:
-        return names[value.strip("{}")]
-    return value.format(**names) if isinstance(value, str) else value
-
-
-@pytest.mark.parametrize("name", REQUESTS)
-async def test_without_a_principal_there_is_nothing(database: Database, name: str) -> None:
-    """Where nobody has said who asks, every operation is a 401 that says how to, and nothing is done."""
-    method, path, body = REQUESTS[name]
-    router = scoped_books(
-        Book.tenant == TENANT, include={"author": One(), "chapters": Many()}, query=Query(sparse=True)
-    )
-    async with shop(database, router) as api:
-        answer = await api.request(method, path.format(id=11), json=filled(body, id=11, author=1))
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Bearer"
-        assert answer.json()["title"] == "Unauthorized"
-        assert len(await ids(api, "/books", ONE)) == 2
-
-
-@pytest.mark.parametrize("name", [name for name in REQUESTS if name != "list"])
-async def test_out_of_scope_is_absent(database: Database, name: str) -> None:
-    """A row out of scope, as the row or as what it refers to, is answered to the byte like one that is not there."""
-    method, path, body = REQUESTS[name]
-    scope = {Book: Book.tenant == TENANT, Author: Author.tenant == TENANT}
-    router = scoped_books(scope, include={"author": One(), "chapters": Many()}, query=Query(sparse=True))
-    async with shop(database, router) as api:
-        for guard in ({}, {"If-Match": '"1"'}, {"If-Match": '"7"'}, {"If-None-Match": "*"}):
-            answers = [
-                await api.request(
-                    method, path.format(id=key), json=filled(body, id=key, author=author), headers={**TWO, **guard}
-                )
-                for key, author in ((11, 1), (98, 97))
-            ]
-            out_of_scope, absent = ((it.status_code, it.content, dict(it.headers)) for it in answers)
-            assert out_of_scope == absent
-            assert absent[0] in {404, 409, 412}
-        assert await ids(api, "/books", TWO) == [21, 22]
-        assert (await api.get("/books/11", headers=ONE)).json()["version"] == 1
 
 
 async def test_what_would_leave_the_scope_is_refused(database: Database) -> None:
@@ -165,13 +34,27 @@ async def test_what_would_leave_the_scope_is_refused(database: Database) -> None
         assert await ids(api, "/books?title=T", TWO) == [21, 22]
 
 
+Condition = sa.ColumnElement[bool]
 _other: Any = aliased(Book)
+
+
+def _nothing(_: int) -> Condition:
+    return sa.false()
+
+
+def _by_value(tenant: int) -> Condition:
+    return Book.tenant == tenant
+
+
+def _by_placeholder(_: int) -> Condition:
+    condition: Condition = Book.tenant == TENANT
+    return condition
 
 
 @pytest.mark.parametrize(
     "scope",
     [
-        lambda _: sa.false(),
+        _nothing,
         of_principal(lambda tenant: tenant == 2, sa.Boolean()).is_(True),
         sa.literal_column("book.tenant", sa.Integer()) == TENANT,
         Book.id.in_(sa.select(_other.id).where(_other.tenant == TENANT)),
@@ -201,7 +84,7 @@ async def test_somebody_who_is_nobody(database: Database) -> None:
 
 @pytest.mark.parametrize(
     "scope",
-    [Book.tenant == TENANT, lambda tenant: Book.tenant == tenant, lambda _: Book.tenant == TENANT],
+    [Book.tenant == TENANT, _by_value, _by_placeholder],
     ids=["expression", "function", "both"],
 )
 async def test_every_form_is_the_same(database: Database, scope: Scope) -> None:
@@ -250,35 +133,10 @@ async def test_a_scope_below_a_parent(database: Database) -> None:
     own = scoped_books(Book.author_id == TENANT, prefix="/authors/{author_id}/books", parent="author_id")
     async with shop(database, own) as api:
         assert await ids(api, "/authors/1/books", ONE) == [11, 12]
-        assert (await api.post("/authors/1/books", json=_without_author(WHOLE), headers=ONE)).status_code == 201
-        body = {**_without_author(WHOLE), "slug": "other"}
+        assert (await api.post("/authors/1/books", json=WITHOUT_AUTHOR, headers=ONE)).status_code == 201
+        body = {**WITHOUT_AUTHOR, "slug": "other"}
         assert (await api.post("/authors/2/books", json=body, headers=ONE)).status_code == 403
         assert await ids(api, "/authors/2/books", TWO) == [21, 22]
-
-
-async def test_absent_and_hidden_parents_are_alike(database: Database) -> None:
-    """A row above that is out of scope is answered like one that is not there, and nothing is made below it."""
-    router = scoped_books({Author: Author.tenant == TENANT}, prefix="/authors/{author_id}/books", parent="author_id")
-    async with shop(database, router) as api:
-        for method, path, body in (
-            ("GET", "", None),
-            ("GET", "/11", None),
-            ("POST", "", _without_author(WHOLE)),
-            ("POST", "/bulk", [_without_author(WHOLE)]),
-            ("PATCH", "/11", {"title": "x"}),
-            ("DELETE", "/11", None),
-        ):
-            hidden, absent = [
-                await api.request(method, f"/authors/{author}/books{path}", json=body, headers=TWO)
-                for author in (1, 98)
-            ]
-            assert hidden.status_code == 404, (method, path)
-            assert (hidden.content, dict(hidden.headers)) == (absent.content, dict(absent.headers))
-        assert await ids(api, "/authors/1/books?title=T", ONE) == [11, 12]
-
-
-def _without_author(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name != "author_id"}
 
 
 async def test_a_scope_may_refuse(database: Database) -> None:
@@ -303,10 +161,10 @@ async def test_a_scope_may_refuse(database: Database) -> None:
 async def test_what_is_no_condition_lets_nobody_in(database: Database) -> None:
     """A function that makes something else than a condition fails, in place of letting everybody in."""
 
-    def scope(_tenant: Any) -> Any:
-        return None
+    def forgetful(tenant: int) -> Any:
+        """Has no `return`."""
 
-    async with shop(database, scoped_books(scope)) as api:
+    async with shop(database, scoped_books(forgetful)) as api:
         assert (await api.get("/books", headers=ONE)).status_code == 500
 
 
@@ -345,7 +203,7 @@ async def test_two_routers_on_one_model(database: Database) -> None:
         assert (await api.delete("/others/21", headers=ONE)).status_code == 204
 
 
-@pytest.mark.parametrize("scope", [Book.tenant == TENANT, lambda it: Book.tenant == it], ids=["expression", "function"])
+@pytest.mark.parametrize("scope", [Book.tenant == TENANT, _by_value], ids=["expression", "function"])
 async def test_principals_side_by_side(database: Database, scope: Scope) -> None:
     """No value of one principal is seen by another, whose request runs at the same time on the same statements."""
     async with shop(database, scoped_books(scope)) as api:

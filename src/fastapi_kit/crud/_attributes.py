@@ -30,12 +30,12 @@ class Attribute:
         """The column of the table; `None` if the database computes the value when it is read."""
         return self.column if isinstance(self.column, sa.Column) else None
 
-    @property
+    @cached_property
     def column_key(self) -> str:
         """By what name statements take values of the column."""
         return str(self.column.key)
 
-    @property
+    @cached_property
     def nullable(self) -> bool:
         """Whether a value may be null; that of an expression always may."""
         return self.stored_column is None or bool(self.stored_column.nullable)
@@ -89,7 +89,7 @@ class Attribute:
             or column is column.table.autoincrement_column
         )
 
-    @property
+    @cached_property
     def has_default(self) -> bool:
         """A row can be made without a value for it."""
         column = self.stored_column

@@ -1,13 +1,12 @@
 """The order of a list: always total, as the primary key comes last."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastapi_kit.crud._attributes import Attribute
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """One term of an order."""
 
     attribute: Attribute

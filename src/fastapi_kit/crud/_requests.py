@@ -1,7 +1,10 @@
-"""What requests ask for, once they are read: values, without behaviour. Pure."""
+"""What requests ask for, once they are read: values, without behaviour. Pure.
+
+Those that statements are kept by are named tuples, which are hashed and compared in C.
+"""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fastapi_kit.crud._order import Order
 from fastapi_kit.crud._query import CountMode
@@ -11,8 +14,7 @@ DeletedMode = Literal["exclude", "include", "only"]
 """Which rows of a resource with soft deletion are meant."""
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """What of a row is answered."""
 
     fields: tuple[str, ...] = ()
@@ -24,16 +26,14 @@ class View:
 WHOLE = View()
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """A position in a list, but for its values."""
 
     nulls: tuple[bool, ...]
     backward: bool
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """What of a list request decides its SQL, apart from the values: requests of one shape share one statement."""
 
     filters: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def at(request: ListRequest, position: Position) -> ListRequest:
     """The same list, from a position on."""
     return replace(
         request,
-        shape=replace(request.shape, edge=Edge(position.nulls, position.backward)),
+        shape=request.shape._replace(edge=Edge(position.nulls, position.backward)),
         values={**request.values, **position.parameters},
         offset=0,
     )

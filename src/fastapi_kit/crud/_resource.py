@@ -22,7 +22,7 @@ from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace,
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._identity import Identity
 from fastapi_kit.crud._roles import assign
-from fastapi_kit.crud._traits import Traits
+from fastapi_kit.crud._traits import WRITES, Traits
 from fastapi_kit.schemas import partial
 
 
@@ -85,11 +85,16 @@ class Resource:
             isinstance(element, sa.SelectBase) for expression in expressions for element in iterate(expression)
         )
 
-    def server_columns(self, operation: str) -> frozenset[str]:
-        """The keys of the columns that the server writes in this operation, whatever a client sends."""
-        stamped = [self.mapped.attributes[name] for name, stamp in self.traits.stamps.items() if operation in stamp.on]
-        attributes = [*stamped, *(it for it in (self.deleted, self.version) if it is not None)]
-        return frozenset(it.column_key for it in attributes)
+    @cached_property
+    def server_columns(self) -> Mapping[str, frozenset[str]]:
+        """The keys of the columns that the server writes in each operation, whatever a client sends."""
+        always = {it.column_key for it in (self.deleted, self.version) if it is not None}
+        return {
+            operation: frozenset(
+                always.union(self.columns[name].key for name, it in self.traits.stamps.items() if operation in it.on)
+            )
+            for operation in WRITES
+        }
 
     def knows(self, name: str) -> bool:
         """Whether clients know of the column `name`: by its place in the path, by reading or by writing it."""

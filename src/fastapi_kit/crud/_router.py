@@ -137,6 +137,7 @@ class CRUDRouter(APIRouter, Generic[M]):
         self._operations = Operations(self._engine)
         self._documentation = Documentation(self._engine)
         self._endpoints: dict[str, Endpoint] = {}
+        self._first_generated: int | None = None
         self._contexts = Contexts(self._operations, model)
         for name in OPERATIONS:
             if name in served:
@@ -144,6 +145,14 @@ class CRUDRouter(APIRouter, Generic[M]):
         for related in self._engine.grammar.includes.values():
             if isinstance(related.declared, Links):
                 self._serve_links(Link.of(related), dependencies.get("update", ()))
+        self._first_generated = 0
+
+    def add_api_route(self, *arguments: Any, **options: Any) -> None:
+        """Add a route of the app's own, before the generated ones: `/books/latest` would be a key to `/books/{id}`."""
+        super().add_api_route(*arguments, **options)
+        if self._first_generated is not None:
+            self.routes.insert(self._first_generated, self.routes.pop())
+            self._first_generated += 1
 
     def repository(self, session: AsyncSession, principal: Any = None, *, parent: Any = None) -> Repository[M]:
         """The same engine without HTTP, in a session, on behalf of a principal.
@@ -197,8 +206,6 @@ class CRUDRouter(APIRouter, Generic[M]):
             self.add_api_route(
                 endpoint=with_context(endpoint, provide), methods=list(methods), **{**documented, **route}
             )
-            # `/books/latest` would be a key to `/books/{id}`, so it comes before.
-            self.routes.insert(0, self.routes.pop())
             return endpoint
 
         return decorate

@@ -130,7 +130,7 @@ def _by_model(model: Model, declared: Scope | Mapping[Model, Scope] | None) -> d
 
 
 def _made_by(scope: Scope, principal: Any, model: Model) -> Condition:
-    condition: Any = cast("Callable[[Any], Any]", scope)(principal)
+    condition = cast("Callable[[Any], object]", scope)(principal)
     if not isinstance(condition, sa.ColumnElement):
         raise ResourceError(
             f"the scope of {model.__name__} made {condition!r}: let it make a condition of SQLAlchemy, such as "

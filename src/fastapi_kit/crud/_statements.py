@@ -45,7 +45,6 @@ class Statements:
 
     Attributes:
         is_row: What holds for the row that an `Identity` names, if it is in scope.
-        layout: Where the values of a written row stand.
         row: One row by its identity, in a `View`.
         page: The page of a `Shape`; parameters are those of its filters and position, `limit` and `offset`.
         count_exact: How many rows match the filters of a `Shape`.
@@ -58,13 +57,19 @@ class Statements:
         self.conditions = conditions
         self._table = resource.table
         self.is_row = (resource.identity.condition, *conditions.own)
-        whole = self._select(WHOLE)
-        self._returned = whole.columns
-        self.layout = whole.layout
         self.row: Callable[[View], Prepared] = lru_cache(_SHAPES_KEPT)(self._row)
         self.page: Callable[[Shape], Prepared] = lru_cache(_SHAPES_KEPT)(self._page)
         self.count_exact: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._count_exact)
         self.count_capped: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._count_capped)
+
+    @cached_property
+    def _whole(self) -> Selection:
+        return self._select(WHOLE)
+
+    @property
+    def layout(self) -> Layout:
+        """Where the values of a written row stand."""
+        return self._whole.layout
 
     @cached_property
     def deciding(self) -> frozenset[str] | None:
@@ -74,7 +79,7 @@ class Statements:
     @cached_property
     def insert(self) -> Any:
         """Make a row and return it; parameters are values by column."""
-        return sa.insert(self._table).returning(*self._returned)
+        return sa.insert(self._table).returning(*self._whole.columns)
 
     @cached_property
     def insert_only(self) -> Any:
@@ -84,7 +89,7 @@ class Statements:
     @cached_property
     def insert_many(self) -> Any:
         """Make rows and return them in the order of their parameters, by which their keys are found again."""
-        return sa.insert(self._table).returning(*self._returned, sort_by_parameter_order=True)
+        return sa.insert(self._table).returning(*self._whole.columns, sort_by_parameter_order=True)
 
     @cached_property
     def update_only(self) -> Any:
@@ -104,12 +109,12 @@ class Statements:
     @cached_property
     def update(self) -> Any:
         """Change a row and return it."""
-        return self.update_only.returning(*self._returned)
+        return self.update_only.returning(*self._whole.columns)
 
     @cached_property
     def update_if(self) -> Any:
         """The same, if the row's version is one of `VERSIONS`."""
-        return self.update_only_if.returning(*self._returned)
+        return self.update_only_if.returning(*self._whole.columns)
 
     @cached_property
     def delete(self) -> Any:
@@ -151,7 +156,7 @@ class Statements:
         return Prepared(select, selection.layout, children)
 
     def _row(self, view: View) -> Prepared:
-        return self._prepare(view, self._select(view), list(self.is_row))
+        return self._prepare(view, self._whole if view == WHOLE else self._select(view), list(self.is_row))
 
     def _page(self, shape: Shape) -> Prepared:
         selection = self._select(shape.view, *(term.attribute for term in shape.order))

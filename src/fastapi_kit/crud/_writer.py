@@ -241,5 +241,5 @@ class Writer:
             return False
         if operation == "create":
             # Where no column decides, it is the principal alone who does.
-            return not deciding or not deciding <= self._resource.server_columns(operation)
-        return not (deciding - self._resource.server_columns(operation)).isdisjoint(written)
+            return not deciding or not deciding <= self._resource.server_columns[operation]
+        return not (deciding - self._resource.server_columns[operation]).isdisjoint(written)
