@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.visitors import iterate
 
 from fastapi_kit.crud._answers import Output
-from fastapi_kit.crud._attributes import Attribute, Mapped, check_names_rows, read_model
+from fastapi_kit.crud._attributes import Attribute, Mapped, check_names_rows, read_model, unique_sets
 from fastapi_kit.crud._bodies import Input, check_fields, given_input
 from fastapi_kit.crud._derive import derive_create, derive_read, derive_replace, derive_update
 from fastapi_kit.crud._errors import ResourceError
@@ -170,12 +170,7 @@ def _check_lookup(attribute: Attribute, model: str) -> None:
 def _is_unique(attribute: Attribute) -> bool:
     column = attribute.stored_column
     assert column is not None  # noqa: S101 - a trait is a column
-    sets = [
-        [*it.columns]
-        for it in (*column.table.constraints, *column.table.indexes)
-        if isinstance(it, sa.UniqueConstraint | sa.PrimaryKeyConstraint) or (isinstance(it, sa.Index) and it.unique)
-    ]
-    return [column] in sets or bool(column.unique)
+    return frozenset({column}) in unique_sets(column.table)
 
 
 def _check_stamps(mapped: Mapped, stamps: Mapping[str, Stamp]) -> None:
