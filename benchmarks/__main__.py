@@ -22,7 +22,14 @@ def crud(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite((ours, handwritten, fastcrud), QUICK if quick else FULL).run(say)
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud}
+def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """The last of 100 indexed routers against an app with one."""
+    from .routing import FULL, QUICK, Suite  # noqa: PLC0415
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, "routing": routing}
 
 
 def say(line: str) -> None:

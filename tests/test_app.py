@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from fastapi_kit._route_index import RouteIndex
 from fastapi_kit.app import create_app
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.db import Database, Pool
@@ -140,6 +141,25 @@ async def test_resources_are_opened_after_the_database(settings: Settings) -> No
     app = create_app(settings, database=Database("sqlite://"), resources=[greeter], routers=[router])
     async with client(app) as api:
         assert (await api.get("/greet")).json() == ["hello", "Database"]
+
+
+async def test_routes_are_indexed_when_all_are_there(settings: Settings) -> None:
+    """Routes that the last resource brings are indexed, too, and starting again adds no second index."""
+
+    @asynccontextmanager
+    async def late(app: FastAPI) -> AsyncGenerator[None]:
+        @app.get("/late")
+        async def answer() -> str:
+            return "late"
+
+        yield
+
+    app = create_app(settings, resources=[late])
+    for _ in range(2):
+        async with client(app) as api:
+            assert [isinstance(node, RouteIndex) for node in app.routes].index(True) == 0
+            assert (await api.get("/late")).json() == "late"
+    assert sum(isinstance(node, RouteIndex) for node in app.routes) == 1
 
 
 async def test_docs_can_be_kept_private(settings: Settings) -> None:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from benchmarks._work import Repeated
 from fastapi_kit.pagination import Page
-
-from ._work import Repeated
 
 ROW = (UUID(int=7), "Bénchville", 2988507, 48.85341, None, datetime(2026, 5, 1, tzinfo=UTC))
 

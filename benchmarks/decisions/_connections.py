@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from benchmarks._databases import postgres
+from benchmarks._work import Repeated
 from fastapi_kit.db import Database
-
-from ._work import Repeated
 
 SELECT = text("SELECT 1")
 

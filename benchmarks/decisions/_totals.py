@@ -7,14 +7,13 @@ from fastapi import FastAPI
 
 from benchmarks._databases import sqlite
 from benchmarks._driver import Call, running
+from benchmarks._work import Repeated, sending
 from examples.atlas.data import ALL_CITIES
 from examples.atlas.models import City
 from examples.atlas.seed import seed
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.db import Database
 from fastapi_kit.lifespan import compose
-
-from ._work import Repeated, sending
 
 
 @asynccontextmanager

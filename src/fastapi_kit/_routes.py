@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import APIRouter
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, Router
@@ -40,6 +41,24 @@ def contexts_of(app: Starlette, route: BaseRoute) -> list[RouteContext]:
     next call.
     """
     return [context for context in walk(app.routes) if context.original_route is route]
+
+
+def included_router(node: BaseRoute) -> APIRouter | None:
+    """The router whose inclusion `node` is, if it is one.
+
+    FastAPI calls it `original_router`, as it calls the route of a context `original_route`, but does not document it.
+    """
+    router = getattr(node, "original_router", None)
+    return router if isinstance(router, APIRouter) else None
+
+
+def routers_below(nodes: Sequence[BaseRoute]) -> Iterator[APIRouter]:
+    """The routers that are included in `nodes`, and those in them, once per inclusion."""
+    for node in nodes:
+        router = included_router(node)
+        if router is not None:
+            yield router
+            yield from routers_below(router.routes)
 
 
 def template(scope: Scope) -> str | None:
@@ -69,6 +88,16 @@ def allowed_methods(scope: Scope) -> set[str]:
     """
     router = scope.get("router") or scope.get("app")
     return set() if router is None else _methods_at(router.routes, _full_path(scope), scope)
+
+
+def path_below(path: str, root: str) -> str:
+    """What a router that is served under `root` goes by.
+
+    As in Starlette, a root path that the path does not start with was already stripped by the proxy.
+    """
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
+        return path[len(root) :]
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +207,5 @@ def _methods_at(routes: Sequence[BaseRoute], path: str, scope: Scope) -> set[str
 
 
 def _full_path(scope: Scope) -> str:
-    """The path as the outermost router sees it: without the server's root path, whatever was mounted since.
-
-    As in Starlette, a root path that the path does not start with was already stripped by the proxy.
-    """
-    path: str = scope["path"]
-    root: str = scope.get("app_root_path", scope.get("root_path", ""))
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
-        return path[len(root) :]
-    return path
+    """The path as the outermost router sees it: without the server's root path, whatever was mounted since."""
+    return path_below(scope["path"], scope.get("app_root_path", scope.get("root_path", "")))

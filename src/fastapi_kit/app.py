@@ -1,10 +1,12 @@
 """`create_app`: the parts of the kit put together, as a user could put them together.
 
 The layers of a request, from outside in: request context (id, access log) → trusted hosts → CORS → GZip → error
-boundary → routes. Errors are answered inside CORS and the request context, so they carry the headers of both.
+boundary → routes, with an index in front. Errors are answered inside CORS and the request context, so they carry the
+headers of both.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -12,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
+from fastapi_kit._route_index import index_routes
 from fastapi_kit.db import Database
 from fastapi_kit.errors import install
 from fastapi_kit.health import Check, health_router
@@ -19,7 +22,7 @@ from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.settings import Settings
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "index_routes"]
 
 _COMPRESSED_FROM = 1_000
 """Bytes from which an answer is worth compressing: below that it fits into one packet anyway."""
@@ -35,6 +38,8 @@ def create_app(
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, CORS, compression and a database.
+
+    At start-up its routes are indexed, see `index_routes`.
 
     Args:
         settings: What the environment says: log level, CORS origins, trusted hosts, whether the docs are public.
@@ -55,13 +60,20 @@ def create_app(
     options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
-    app = FastAPI(lifespan=compose(*resources), **options)
+    app = FastAPI(lifespan=compose(*resources, _route_index), **options)
     _add_layers(app, settings)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
     for router in routers:
         app.include_router(router)
     return app
+
+
+@asynccontextmanager
+async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
+    """The last resource: by now all routes are there."""
+    index_routes(app)
+    yield
 
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:

@@ -87,7 +87,7 @@ def test_the_structure_is_that_of_openapi_3_1(document: dict[str, Any]) -> None:
 
 SUCCESS = {"list": "200", "get": "200", "create": "201", "replace": "200", "update": "200", "delete": "204"}
 PROBLEMS = {
-    "list": {"422", "503"},
+    "list": {"404", "422", "503"},
     "get": {"404", "422", "503"},
     "create": {"409", "413", "415", "422", "503"},
     "replace": {"404", "409", "413", "415", "422", "503"},

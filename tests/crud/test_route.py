@@ -288,8 +288,8 @@ async def test_unserved_methods_are_405(database: Database) -> None:
     async with client(app) as api:
         answer = await api.patch("/items/1", json={})
         assert answer.status_code == 405
-        assert set(answer.headers["allow"].split(", ")) == {"GET", "DELETE"}
-        assert (await api.post("/items", json={})).headers["allow"] == "GET"
+        assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
+        assert (await api.post("/items", json={})).headers["allow"] == "GET, HEAD"
 
 
 async def test_parameters_of_dependencies_are_known(database: Database) -> None:

@@ -118,3 +118,18 @@ async def test_constraints_are_named_after_their_columns(notes: Database) -> Non
     assert [constraint["name"] for constraint in keys] == ["fk_tag_parent_id_tag"]
     assert [constraint["name"] for constraint in checks] == ["ck_tag_not_empty"]
     assert "ix_tag_name" in {index["name"] for index in indexes}
+
+
+async def test_time_stamps_that_the_database_writes(notes: Database) -> None:
+    """A row of raw SQL gets instants that compare with those of the application."""
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    async with notes.engine.begin() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO note (id, text) VALUES ('01890a5dac96774bbcceb302099a8057', 'by hand')"
+        )
+        # Compared by the database, which keeps text on SQLite.
+        stored = select(Note.created_at, Note.updated_at).where(Note.created_at > before)
+        created, updated = (await connection.execute(stored)).one()
+        again = select(Note.text).where(Note.created_at == created, Note.updated_at == updated)
+        assert (await connection.execute(again)).scalar_one() == "by hand"
+        assert created - before < timedelta(seconds=60)

@@ -1,7 +1,8 @@
 """Every Python block of the README and the docs runs, each on its own, in an empty directory and a fresh interpreter.
 
 A block is imported as a module, which is what a server does with it; warnings are errors. There is no mark that keeps a
-block from running: what cannot run is not shown as Python.
+block from running: what cannot run is not shown as Python. A block whose title is a file's name is that file,
+and lies beside the blocks that follow it on the page.
 """
 
 import re
@@ -16,9 +17,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCED = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ ]*(?:python|py)\b[^\n]*\n(?P<code>.*?)^(?P=indent)(?P=fence)[ ]*$",
+    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ ]*(?:python|py)\b(?P<options>[^\n]*)\n"
+    r"(?P<code>.*?)^(?P=indent)(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
+TITLE = re.compile(r'title="([\w.]+\.py)"')
 OPENING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ ]*(?:python|py)\b", re.MULTILINE)
 
 
@@ -28,6 +31,8 @@ class Block(NamedTuple):
     page: str
     line: int
     code: str
+    title: str = ""
+    """The name of the file that it is, if it has one."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -38,9 +43,15 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     name = page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else page.name
     return [
-        Block(name, text.count("\n", 0, match.start("code")) + 1, textwrap.dedent(match["code"]))
+        Block(name, text.count("\n", 0, match.start("code")) + 1, textwrap.dedent(match["code"]), title_of(match))
         for match in FENCED.finditer(text)
     ]
+
+
+def title_of(match: re.Match[str]) -> str:
+    """The title among a block's options."""
+    found = TITLE.search(match["options"])
+    return found[1] if found else ""
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -48,6 +59,9 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 def run(block: Block, directory: Path) -> "subprocess.CompletedProcess[str]":
     """Import the block as a module from `directory`; its lines keep the numbers that they have on the page."""
+    for earlier in BLOCKS:
+        if earlier.title and earlier.page == block.page and earlier.line < block.line:
+            (directory / earlier.title).write_text(earlier.code)
     (directory / "block.py").write_text("\n" * (block.line - 1) + block.code)
     command = [sys.executable, "-W", "error", "-c", "import block"]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)

@@ -1,18 +1,18 @@
 """What type checkers know of the public names; each statement is checked by mypy and pyright, and runs."""
 
 from datetime import datetime
-from typing import assert_type
+from typing import Any, assert_type
 from uuid import UUID
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
 from fastapi_kit.crud import CRUDRouter
 from fastapi_kit.db import Base, Database, SessionDep, Timestamps, UUIDKey, uuid7
-from fastapi_kit.pagination import Page
+from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.schemas import Schema, partial
 from fastapi_kit.settings import Settings
 from fastapi_kit.testing import FrozenClock, client, rolled_back
@@ -56,6 +56,17 @@ def test_constructors() -> None:
     assert_type(FrozenClock().now(), datetime)
     assert_type(Settings(port=1).port, int)
     assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter[City])
+
+
+def test_pages_by_key() -> None:
+    """Conditions and orders are SQLAlchemy's; a cursor is text for clients, and a position on the way back."""
+    keys = [SortKey(column("id", Integer()), descending=False, nullable=False)]
+    assert_type(beyond(keys, [False]), ColumnElement[bool])
+    assert_type(ordering(keys), list[ColumnElement[Any]])
+    codec, binding = CursorCodec((CursorPart(int, int),)), binding_of("cities")
+    token = codec.encode((1,), binding)
+    assert_type(token, str)
+    assert_type(codec.decode(token, binding), Position)
 
 
 async def of_the_client(database: Database) -> None:

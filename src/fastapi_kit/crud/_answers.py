@@ -188,7 +188,7 @@ class Output:
     def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
         """The objects that the serialiser takes for rows."""
         if self._finish is None and not layout.nested and not children:
-            return [_record(layout.names, row) for row in rows]
+            return _records(layout.names, rows)
         return [self._value(row, layout, children) for row in rows]
 
     def _value(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children]) -> Any:
@@ -223,9 +223,17 @@ class Output:
 
 
 def _record(names: tuple[str, ...], row: Sequence[Any]) -> Record:
-    record = Record()
-    record.__dict__ = dict(zip(names, row, strict=False))  # what else stands in the row is for the server
+    (record,) = _records(names, (row,))
     return record
+
+
+def _records(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Record]:
+    made: list[Record] = []
+    for row in rows:
+        record = Record()
+        record.__dict__ = dict(zip(names, row))  # noqa: B905 - what else stands in the row is for the server
+        made.append(record)
+    return made
 
 
 def _absent() -> None:

@@ -14,6 +14,7 @@ from fastapi_kit.crud._executor import Executor, Work
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._steps import Target
 from fastapi_kit.crud._writer import Row, Writer
+from fastapi_kit.errors import FieldError, ValidationProblem
 
 MOST_ROWS = 1_000
 """Rows at most in one bulk write."""
@@ -76,6 +77,21 @@ def _naming(resource: Resource) -> dict[str, Any]:
     return fields
 
 
+def refuse_repetition(targets: Sequence[Target]) -> None:
+    """See that no row stands in a body twice: which of its versions is meant, and which value is the last, is unclear.
+
+    Raises:
+        ValidationProblem: One does.
+    """
+    seen = set[tuple[Any, ...]]()
+    for place, target in enumerate(targets):
+        key = tuple(target.parameters.values())
+        if key in seen:
+            error: FieldError = {"loc": ("body", place), "msg": "An item before has this key", "type": "value_error"}
+            raise ValidationProblem([error])
+        seen.add(key)
+
+
 class BulkWriter:
     """Writes many rows, all or none."""
 
@@ -92,12 +108,13 @@ class BulkWriter:
         values = [writer.stamped("create", body) for body in bodies]
         written = [writer.by_column(each) for each in values]
         alone = writer.stands_alone("create", {key for each in written for key in each})
-        async with writer.executor.together() as place:
-            if alone:
-                rows = await place.run(self._insert(written), written[0])
-            else:
-                rows = [await writer.write_in(place, "create", each, None) for each in values]
-            writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
+        with writer.below_parent():
+            async with writer.executor.together() as place:
+                if alone:
+                    rows = await place.run(self._insert(written), *written)
+                else:
+                    rows = [await writer.write_in(place, "create", each, None) for each in values]
+                writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
         return rows
 
     async def update(self, changes: Sequence[tuple[Target, dict[str, Any]]]) -> list[Row]:
@@ -109,7 +126,9 @@ class BulkWriter:
         writer = self._writer
         async with writer.executor.together() as place:
             rows = [await self._update_one(place, target, values) for target, values in changes]
-            writer.announce_later(place, writer.changed("update", [writer.identity(row, None) for row in rows]))
+            keys = [writer.identity(row, None) for row, (_, values) in zip(rows, changes, strict=True) if values]
+            if keys:
+                writer.announce_later(place, writer.changed("update", keys))
         return rows
 
     async def delete(self, targets: Sequence[Target]) -> None:
@@ -137,13 +156,33 @@ class BulkWriter:
         groups: dict[tuple[str, ...], list[int]] = {}
         for place, row in enumerate(rows):
             groups.setdefault(tuple(row), []).append(place)
-        insert = self._writer.statements.insert_many
 
         def work(connection: sa.Connection) -> list[Row]:
             made: dict[int, Row] = {}
             for places in groups.values():
-                result = connection.execute(insert, [rows[place] for place in places])
-                made.update(zip(places, result.all(), strict=True))
+                alike = [rows[place] for place in places]
+                made.update(zip(places, self._insert_alike(connection, alike), strict=True))
             return [made[place] for place in range(len(rows))]
 
         return work
+
+    def _insert_alike(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row]:
+        """Insert rows of the same columns, and give them back in their order, in which no database promises them."""
+        statements, table = self._writer.statements, self._writer.resource.table
+        counted = table.autoincrement_column
+        if counted is not None and counted.key not in rows[0]:
+            if connection.dialect.name == "sqlite":
+                # SQLAlchemy would insert one by one; SQLite counts the rows of a statement up in their order.
+                return sorted(connection.execute(statements.insert, rows).all(), key=statements.layout.key)
+        elif not all(_is_found_again(key) for key in table.primary_key.columns):
+            return [connection.execute(statements.insert, row).one() for row in rows]
+        return connection.execute(statements.insert_many, rows).all()
+
+
+_EXACT = frozenset({sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text, sa.Unicode, sa.UnicodeText})
+
+
+def _is_found_again(column: sa.Column[Any]) -> bool:
+    """Whether a stored value equals the one that was sent, on every database: no instant without its zone, say."""
+    type_ = column.type
+    return type(type_) in _EXACT or (isinstance(type_, sa.Uuid) and bool(type_.as_uuid))

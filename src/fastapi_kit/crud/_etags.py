@@ -2,9 +2,11 @@
 
 import re
 
-_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
+_ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
+"""A tag, or nothing at all, as a list may have empty elements (RFC 9110, section 5.6.1.2)."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_MOST_TAGS = 100
+_LARGEST = 2**63 - 1
+_MOST_ELEMENTS = 100
 
 ANY = "*"
 
@@ -26,9 +28,10 @@ def matching_versions(header: str) -> frozenset[int] | None:
     Raises:
         MalformedTagsError: `header` is neither `*` nor a list of entity tags.
     """
-    if header.strip() == ANY:
+    if header.strip(" \t") == ANY:
         return None
-    return frozenset(int(tag) for weak, tag in _tags(header) if not weak and _NUMBER.fullmatch(tag))
+    numbers = (int(tag) for weak, tag in _tags(header) if not weak and _NUMBER.fullmatch(tag))
+    return frozenset(number for number in numbers if number <= _LARGEST)
 
 
 def is_known(header: str, version: int) -> bool:
@@ -37,18 +40,21 @@ def is_known(header: str, version: int) -> bool:
     Raises:
         MalformedTagsError: `header` is neither `*` nor a list of entity tags.
     """
-    return header.strip() == ANY or any(tag == str(version) for _, tag in _tags(header))
+    return header.strip(" \t") == ANY or any(tag == str(version) for _, tag in _tags(header))
 
 
 def _tags(header: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     place = 0
-    while place < len(header):
-        tag = _TAG.match(header, place)
-        if tag is None or len(found) == _MOST_TAGS:
+    for _ in range(_MOST_ELEMENTS):
+        element = _ELEMENT.match(header, place)
+        if element is None:
             raise MalformedTagsError
-        found.append((tag[1] or "", tag[2]))
-        place = tag.end()
-    if not found:
+        if element[2] is not None:
+            found.append((element[1] or "", element[2]))
+        place = element.end()
+        if place == len(header):
+            break
+    if not found or place < len(header):
         raise MalformedTagsError
     return found

@@ -7,7 +7,7 @@ What needs several statements to take effect together runs in a session: the req
 committed at the end.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -61,12 +61,12 @@ class Executor:
         """Whether what is run now takes effect only when somebody commits."""
         return self._session_in_use() is not None
 
-    async def run(self, work: Work[T], values: Mapping[str, Any] | None = None) -> T:
+    async def run(self, work: Work[T], *values: Mapping[str, Any]) -> T:
         """Run `work`, each of whose statements may be a transaction of its own.
 
         Args:
             work: What to do.
-            values: What a write writes, by column; tells which of them violated a constraint.
+            values: What a write writes, by column, for each row; tells which of them violated a constraint.
 
         Raises:
             Problem: The database refused the statement, or cannot be reached.
@@ -75,7 +75,7 @@ class Executor:
         try:
             return await self._on_connection(work, session)
         except DATABASE_ERRORS as error:
-            problem = await self._problem(error, values or {}, session)
+            problem = await self._problem(error, values, session)
             if problem is None:
                 raise
             raise problem from error
@@ -132,13 +132,13 @@ class Executor:
             raise problem from error
 
     async def _problem(
-        self, error: Exception, values: Mapping[str, Any], session: AsyncSession | None
+        self, error: Exception, values: Sequence[Mapping[str, Any]], session: AsyncSession | None
     ) -> Problem | None:
         violation = violation_of(error) if isinstance(error, DBAPIError) else None
         if violation is None:
             return as_problem(error)
         fields = violated_fields(violation, self._resource)
-        if violation.kind == "foreign_key" and not values:
+        if violation.kind == "foreign_key" and not any(values):
             fields = ()  # a row that others refer to cannot be deleted, and no field of its own is to blame
         elif violation.kind == "foreign_key" and violation.constraint is None:
             fields = await self._on_connection(lambda c: missing_references(c, self._resource, values), session)

@@ -10,6 +10,7 @@ failure after that ends the connection without the end of the body, so that what
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -156,7 +157,13 @@ def _cell(value: Any) -> Any:
 
 def _harmless(text: str | None) -> str | None:
     """Text that spreadsheets would take for a formula gets an apostrophe in front (OWASP, "CSV injection")."""
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+    if not text or text[0] not in "=+-@\t\r" or _NEGATIVE.fullmatch(text):
+        return text
+    return f"'{text}"
+
+
+_NEGATIVE = re.compile(r"-(\d+(\.\d+)?([eE][+-]?\d+)?|P[0-9YMWDTHS.]+)")
+"""Decimals and spans of time are text in JSON, too, and no formula."""
 
 
 FORMATS: Sequence[Format] = (

@@ -13,7 +13,6 @@ from fastapi_kit.crud._executor import Work
 from fastapi_kit.crud._identity import Identity
 from fastapi_kit.crud._includes import Related
 from fastapi_kit.crud._operations import Operations, no_parameters
-from fastapi_kit.crud._resource import Resource
 from fastapi_kit.errors import ConflictError, NotFoundError
 
 Pair = dict[str, Any]
@@ -55,19 +54,21 @@ class Link:
             raise ResourceError(f"{related.name}: a link needs values of {', '.join(missing)}, which no path has")
         return cls(related, pairs, own, other, Identity(related.mapped.keys, prefix=f"{related.name}_"))
 
-    def find(self, resource: Resource, access: Access) -> sa.Select[Any]:
+    def find(self, access: Access) -> sa.Select[Any]:
         """Both rows, if they are there and in scope: the values of the pair."""
-        conditions = access.statements.conditions
-        return (
-            sa.select(*(column.label(str(held.key)) for column, held in (*self.own, *self.other)))
-            .select_from(resource.table.join(self.related.mapped.table, sa.true()))
-            .where(resource.identity.condition, *conditions.own)
-            .where(self.identity.condition, *conditions.of(self.related.mapped.model))
-        )
+        statements = access.statements
+        scope = statements.conditions.of(self.related.mapped.model)
+        own = _values(self.own).where(*statements.is_row).subquery("own")
+        other = _values(self.other).where(self.identity.condition, *scope).subquery("other")
+        return sa.select(*own.columns, *other.columns).select_from(own.join(other, sa.true()))
 
     def is_pair(self, pair: Pair) -> sa.ColumnElement[bool]:
         """The condition of a row of the table of pairs."""
         return sa.and_(*(self.pairs.columns[name] == value for name, value in pair.items()))
+
+
+def _values(pairs: Pairs) -> sa.Select[Any]:
+    return sa.select(*(column.label(str(held.key)) for column, held in pairs))
 
 
 def _is_needed(column: sa.Column[Any]) -> bool:
@@ -109,7 +110,7 @@ class LinkOperations:
                 raise  # somebody else was quicker, and it is there
 
     def _found(self, access: Access, parameters: dict[str, Any]) -> Work[Pair]:
-        find = self._link.find(self._resource, access)
+        find = self._link.find(access)
 
         def work(connection: sa.Connection) -> Pair:
             pair = connection.execute(find, parameters).mappings().first()

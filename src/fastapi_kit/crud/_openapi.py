@@ -222,7 +222,7 @@ class Documentation:
 
     def _problems(self, operation: str) -> Iterator[type[Problem]]:
         form, traits = FORMS[operation], self._resource.traits
-        if form.of_row or traits.parent or operation in {"update_many", "delete_many"}:
+        if form.of_row or traits.parent or operation in {"list", "update_many", "delete_many"}:
             yield NotFoundError
         if form.writes:
             yield ConflictError

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from email.message import Message
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, unquote_plus
 
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fastapi_kit._asgi import SESSION
 from fastapi_kit._principal import has_principal, principal_of
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._bulk import BulkInput, BulkWriter
+from fastapi_kit.crud._bulk import BulkInput, BulkWriter, refuse_repetition
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._etags import MalformedTagsError, etag, is_known, matching_versions
 from fastapi_kit.crud._executor import Executor
@@ -138,7 +139,7 @@ class Operations:
         no_parameters(request)
         bulk = self._engine.bulk["create"]
         items = await self._items(request, bulk)
-        bodies = self._validated(lambda: [bulk.input.values_of(item) for item in items])
+        bodies = self._of_each(items, bulk.input.values_of)
         access, writer = self.writer(request, session)
         return self._rows(await BulkWriter(writer).create(bodies), access, status=201)
 
@@ -147,7 +148,8 @@ class Operations:
         no_parameters(request)
         bulk = self._engine.bulk["update"]
         items = await self._items(request, bulk)
-        changes = self._validated(lambda: [bulk.change(self._resource, item) for item in items])
+        changes = self._of_each(items, lambda item: bulk.change(self._resource, item))
+        refuse_repetition([target for target, _ in changes])
         access, writer = self.writer(request, session)
         return self._rows(await BulkWriter(writer).update(changes), access)
 
@@ -164,11 +166,14 @@ class Operations:
         body = await request.body()
         return self._validated(lambda: bulk.adapter.validate_json(body))
 
-    def _validated(self, make: Callable[[], T]) -> T:
+    def _of_each(self, items: Sequence[Any], make: Callable[[Any], T]) -> Sequence[T]:
+        return [self._validated(partial(make, item), place) for place, item in enumerate(items)]
+
+    def _validated(self, make: Callable[[], T], *place: int) -> T:
         try:
             return make()
         except ValidationError as error:
-            raise ValidationProblem(field_errors(error, "body")) from error
+            raise ValidationProblem(field_errors(error, "body", *place)) from error
 
     def _rows(self, rows: Sequence[sa.Row[Any]], access: Access, status: int = 200) -> Response:
         layout = access.statements.layout
@@ -214,7 +219,7 @@ class Operations:
         declared = self._resource.traits.version
         if declared is None:
             return Target(key)
-        given = request.headers.get("if-match")
+        given = _list_header(request, "if-match")
         if given is None:
             if declared.required:
                 raise PreconditionRequiredError("Send the ETag of the row that you have seen in If-Match.")
@@ -262,7 +267,7 @@ class Operations:
         return {} if version is None else {"ETag": etag(row[places[version.name]])}
 
     def _is_known(self, request: Request, headers: Mapping[str, str]) -> bool:
-        given = request.headers.get("if-none-match")
+        given = _list_header(request, "if-none-match")
         if given is None:
             return False
         try:
@@ -289,6 +294,11 @@ def _links(request: Request, following: str | None, preceding: str | None) -> di
     base = quote("".join(kept), safe=_OF_A_QUERY)
     pairs = (("next", following), ("prev", preceding))
     return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
+
+
+def _list_header(request: Request, name: str) -> str | None:
+    """A header that is a list: what is sent as several is one (RFC 9110, section 5.3)."""
+    return ",".join(found) if (found := request.headers.getlist(name)) else None
 
 
 def foreign(request: Request) -> Collection[str]:

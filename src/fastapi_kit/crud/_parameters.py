@@ -1,5 +1,6 @@
 """Query strings: from bytes to a `ListRequest`, or to every error that there is in them. Pure."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
@@ -13,17 +14,20 @@ from fastapi_kit.crud._query import CountMode, ListGrammar
 from fastapi_kit.crud._reader import Reader
 from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, RowRequest, Shape, View, at
 from fastapi_kit.crud._sql import RAW, escape_like
-from fastapi_kit.pagination import MAX_PAGE, InvalidCursorError
+from fastapi_kit.errors import NotFoundError
+from fastapi_kit.pagination import LONGEST_CURSOR, MAX_PAGE, InvalidCursorError
 
 Given = dict[str, list[tuple[str, str]]]
 """The filters of a query string: each with the names by which it was sent, and the texts."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"count": get_args(CountMode), "deleted": get_args(DeletedMode)}
-_LONGEST_SEARCH = 200
+LONGEST_SEARCH, MOST_WORDS = 200, 10
+"""Code points and words at most of one search."""
 Keys = Sequence[Any]
 MOST_KEYS = 1_000
 """Keys at most of one bulk delete."""
 
+_CURSOR = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_CURSOR}}}")
 _PAGING = frozenset({"page", "limit", "cursor", "count"})
 _VIEW = frozenset({"fields", "include", "deleted"})
 
@@ -88,6 +92,7 @@ class QueryReader:
 
         Raises:
             ValidationProblem: Something in it is unknown, repeated or malformed; all errors at once.
+            NotFoundError: It has a cursor, which is of no page of this list.
         """
         if not query_string:
             return self._default
@@ -144,14 +149,14 @@ class QueryReader:
         own, given = self._collect(reader, query_string, known, self._grammar.filters)
         asked = {name: self._own(reader, name, text) for name, text in own.items() if name != "cursor"}
         filters, values = _read_filters(reader, self._grammar.filters, given)
-        if len(filters) + len(asked.get("search") or ()) > self._grammar.budget.max_terms:
-            reader.error("", "too_long", f"There may be at most {self._grammar.budget.max_terms} filters and words")
+        if len(filters) > self._grammar.budget.max_terms:
+            reader.error("", "too_long", f"There may be at most {self._grammar.budget.max_terms} filters")
         texts = tuple(f"{name}={text}" for _, pairs in sorted(given.items()) for name, text in pairs)
         if "cursor" in own:
             asked.setdefault("count", "none")  # the first page has told
         request = self._request(asked, filters, values, texts)
         if "cursor" in own:
-            request = self._positioned(reader, request, own["cursor"], clash="page" in own)
+            return self._positioned(reader, request, own["cursor"], clash="page" in own)
         reader.finish()
         return request
 
@@ -180,7 +185,7 @@ class QueryReader:
         if name in {"page", "limit"}:
             return reader.integer(name, text, MAX_PAGE if name == "page" else self._grammar.budget.max_limit)
         if name == "search":
-            return reader.text(name, text, _LONGEST_SEARCH).split()
+            return reader.words(name, text, LONGEST_SEARCH, MOST_WORDS)
         if name == "sort":
             return self._sort(reader, text)
         choices = self._grammar.fields if name == "fields" else self._grammar.includes
@@ -219,15 +224,16 @@ class QueryReader:
         )
 
     def _positioned(self, reader: Reader, request: ListRequest, token: str, *, clash: bool) -> ListRequest:
+        """The list from the cursor on. One that looks like a cursor, but is of no page of this list, is not found."""
+        if not _CURSOR.fullmatch(token):
+            reader.error("cursor", "value_error", "Input should be a cursor that a page has given")
+        reader.finish()  # what is wrong with the rest comes first
         if clash:
-            reader.error("cursor", "value_error", "There may be a page or a cursor, not both")
-            return request
+            raise NotFoundError("There is no such page: a number and a cursor name two.")
         try:
-            position = self.cursors.decode(token, request.shape.order, request.binding)
+            return at(request, self.cursors.decode(token, request.shape.order, request.binding))
         except InvalidCursorError as error:
-            reader.error("cursor", "value_error", str(error))
-            return request
-        return at(request, position)
+            raise NotFoundError(f"There is no such page. {error}") from error
 
 
 _ROW = RowRequest()

@@ -19,7 +19,7 @@ def text_parser(annotation: Any) -> Parse:
     return cast("Parse", parse)
 
 
-def field_errors(error: ValidationError, *place: str) -> list[FieldError]:
+def field_errors(error: ValidationError, *place: str | int) -> list[FieldError]:
     """The errors in FastAPI's form: with the input, which whoever writes the answer keeps out of it."""
     found = error.errors(include_url=False)
     return [cast("FieldError", {**_without_document(each), "loc": (*place, *each["loc"])}) for each in found]

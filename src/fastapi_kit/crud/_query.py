@@ -36,7 +36,7 @@ class Query:
             `capped` stops at 10,000, `none` leaves it out.
         sparse: Whether clients may ask for some fields alone, by `fields=id,title`. In OpenAPI no field of a row is
             required then.
-        max_terms: Filters and words of a search at most in one request.
+        max_terms: Filters at most in one request.
         max_includes: Includes at most in one request.
     """
 
@@ -48,7 +48,7 @@ class Query:
     max_limit: int = 100
     count: CountMode = "capped"
     sparse: bool = False
-    max_terms: int = 20
+    max_terms: int = 100
     max_includes: int = 5
 
     def __post_init__(self) -> None:

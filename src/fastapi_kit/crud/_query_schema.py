@@ -8,13 +8,18 @@ from pydantic import TypeAdapter
 from fastapi_kit._json_schema import inline
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._filters import MOST_VALUES, Filter
+from fastapi_kit.crud._parameters import LONGEST_SEARCH, MOST_WORDS
 from fastapi_kit.crud._query import ListGrammar
 from fastapi_kit.pagination import LONGEST_CURSOR, MAX_PAGE
 
 Parameter = dict[str, Any]
 
 _DELETED = {"type": "string", "enum": ["exclude", "include", "only"], "default": "exclude"}
-_SEARCH = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+_SEARCH = {
+    "type": "string",
+    "maxLength": LONGEST_SEARCH,
+    "pattern": rf"^\s*[^\s\u0000]+(\s+[^\s\u0000]+){{0,{MOST_WORDS - 1}}}\s*$",
+}
 _CURSOR = {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9_-]+$"}
 
 

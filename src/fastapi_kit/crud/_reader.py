@@ -1,5 +1,6 @@
 """Reading query strings strictly: nothing is guessed, ignored or taken twice, and all errors are told at once."""
 
+import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi_kit.errors import FieldError, ValidationProblem
 _LONGEST_NAME = 64
 """Code points at most of a client's own name for a parameter that are shown back to it."""
 
+_ENCODED = re.compile(rb"[%+\x80-\xff]")
 _MOST_PARAMETERS = 1_000
 _MOST_SUGGESTIONS = 5
 """Parameters at most of one request for which a similar name is looked for, which costs far more than all else."""
@@ -48,6 +50,13 @@ class Reader:
 
     def pairs(self, query_string: bytes) -> Iterator[tuple[str, str]]:
         """The parameters that are not foreign, in order."""
+        if not _ENCODED.search(query_string) and query_string.count(b"&") < _MOST_PARAMETERS:
+            # Nothing to decode, as in most requests: the same for a third of the time.
+            for part in query_string.decode().split("&"):
+                name, _, text = part.partition("=")
+                if part and name not in self._foreign:
+                    yield name, text
+            return
         try:
             found = parse_qsl(
                 query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
@@ -104,12 +113,17 @@ class Reader:
         self.error(name, "enum", f"Input should be one of {', '.join(choices)}")
         return choices[0]
 
-    def text(self, name: str, text: str, longest: int) -> str:
-        """Text of which something is left without blanks; empty after an error."""
-        if "\0" in text or not text.strip() or len(text) > longest:
-            self.error(name, "value_error", f"Input should be text of at most {longest} characters, without U+0000")
-            return ""
-        return text
+    def words(self, name: str, text: str, longest: int, most: int) -> list[str]:
+        """Words by blanks; none after an error."""
+        found = text.split()
+        if "\0" in text or len(text) > longest or not 1 <= len(found) <= most:
+            self.error(
+                name,
+                "value_error",
+                f"Input should be 1 to {most} words, of {longest} characters in all, without U+0000",
+            )
+            return []
+        return found
 
     def names(self, name: str, text: str, choices: Collection[str], most: int) -> tuple[str, ...]:
         """Names by comma, each once, put into the order of `choices`; empty after an error."""

@@ -87,7 +87,7 @@ class Resource:
     def server_columns(self, operation: str) -> frozenset[str]:
         """The keys of the columns that the server writes in this operation, whatever a client sends."""
         stamped = [self.mapped.attributes[name] for name, stamp in self.traits.stamps.items() if operation in stamp.on]
-        attributes = [*stamped, *(it for it in (self.parent, self.deleted, self.version) if it is not None)]
+        attributes = [*stamped, *(it for it in (self.deleted, self.version) if it is not None)]
         return frozenset(it.column_key for it in attributes)
 
     def knows(self, name: str) -> bool:

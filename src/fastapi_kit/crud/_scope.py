@@ -15,6 +15,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.expression import AliasedReturnsRows
 from sqlalchemy.types import TypeEngine
 
 from fastapi_kit.crud._errors import ResourceError
@@ -62,9 +63,18 @@ class Conditions:
         """Those of the rows of a related model."""
         return (self.related[model],) if model in self.related else ()
 
-    def columns(self, table: sa.Table) -> frozenset[str]:
-        """The keys of the columns of `table` that decide about the resource's rows."""
-        found = (element for condition in self.own for element in visitors.iterate(condition))
+    def deciding(self, model: Model) -> frozenset[str] | None:
+        """The keys of the columns that decide whether a row of `model` is in scope; `None` if every row is.
+
+        Where the condition reads the table under another name, or holds SQL as text, that may be any column.
+        """
+        (condition,) = self.of(model) or (sa.true(),)
+        if isinstance(condition, sa.True_):
+            return None
+        table = model.__table__
+        found = list(visitors.iterate(condition))
+        if any(_is_opaque(it, table) for it in found):
+            return frozenset(table.columns.keys())
         return frozenset(it.key for it in found if isinstance(it, sa.Column) and it.table is table)
 
 
@@ -92,9 +102,7 @@ class Scopes:
     def conditions(self, principal: Any) -> dict[Model, Condition]:
         """The condition of each model; `principal` is not looked at if they are fixed."""
         return {
-            model: cast("Callable[[Any], Condition]", scope)(principal)
-            if _is_function(scope)
-            else cast("Condition", scope)
+            model: _made_by(scope, principal, model) if _is_function(scope) else cast("Condition", scope)
             for model, scope in self._by_model.items()
         }
 
@@ -115,7 +123,47 @@ def _by_model(model: Model, declared: Scope | Mapping[Model, Scope] | None) -> d
     for scope in scopes.values():
         if not isinstance(scope, sa.ColumnElement) and not callable(scope):
             raise ResourceError(f"scope={scope!r}: give a condition of SQLAlchemy, or a function that makes one")
-    return dict(scopes)
+    return {
+        model: scope if _is_function(scope) else _pinned(cast("Condition", scope), model)
+        for model, scope in scopes.items()
+    }
+
+
+def _made_by(scope: Scope, principal: Any, model: Model) -> Condition:
+    condition: Any = cast("Callable[[Any], Any]", scope)(principal)
+    if not isinstance(condition, sa.ColumnElement):
+        raise ResourceError(
+            f"the scope of {model.__name__} made {condition!r}: let it make a condition of SQLAlchemy, such as "
+            "sa.true() or sa.false()"
+        )
+    return _pinned(cast("Condition", condition), model)
+
+
+def _pinned(condition: Condition, model: Model) -> Condition:
+    """Let the subqueries of a scope mean the row in question where they name its table, and nothing else around them.
+
+    SQLAlchemy would take any table of theirs that is also in the statement around for the one that stands there, and a
+    scope is put into statements that its author has not seen.
+    """
+
+    def pin(element: Any, **_: Any) -> Any:
+        if not isinstance(element, sa.Select):
+            return None
+        select = cast("Any", element)
+        own = [it for it in select.get_final_froms() if it != model.__table__]
+        return select.correlate_except(*own) if own and select._auto_correlate else select  # noqa: SLF001
+
+    pinned: Condition = visitors.replacement_traverse(condition, {}, pin)
+    return pinned
+
+
+def _is_opaque(element: Any, table: sa.FromClause) -> bool:
+    """Whether a part of a condition may read columns of `table` without naming them."""
+    if isinstance(element, AliasedReturnsRows):
+        return bool(element.element == table)
+    if isinstance(element, sa.ColumnClause) and element.is_literal:
+        return element.name not in {"1", "*"}  # as in EXISTS (SELECT 1 …)
+    return isinstance(element, sa.TextClause)
 
 
 def _is_function(scope: Scope) -> bool:

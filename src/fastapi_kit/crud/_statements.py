@@ -44,6 +44,7 @@ class Statements:
     """The statements of one resource, under the same conditions.
 
     Attributes:
+        is_row: What holds for the row that an `Identity` names, if it is in scope.
         layout: Where the values of a written row stand.
         row: One row by its identity, in a `View`.
         page: The page of a `Shape`; parameters are those of its filters and position, `limit` and `offset`.
@@ -56,7 +57,7 @@ class Statements:
         self._grammar = grammar
         self.conditions = conditions
         self._table = resource.table
-        self._is_row = (resource.identity.condition, *conditions.own)
+        self.is_row = (resource.identity.condition, *conditions.own)
         whole = self._select(WHOLE)
         self._returned = whole.columns
         self.layout = whole.layout
@@ -66,9 +67,9 @@ class Statements:
         self.count_capped: Callable[[Shape], sa.Select[Any]] = lru_cache(_SHAPES_KEPT)(self._count_capped)
 
     @cached_property
-    def deciding(self) -> frozenset[str]:
-        """The keys of the table's columns that decide about the scope of a row."""
-        return self.conditions.columns(self._table)
+    def deciding(self) -> frozenset[str] | None:
+        """The keys of the table's columns that decide whether a row is in scope; `None` if every row is."""
+        return self.conditions.deciding(self._resource.mapped.model)
 
     @cached_property
     def insert(self) -> Any:
@@ -82,13 +83,13 @@ class Statements:
 
     @cached_property
     def insert_many(self) -> Any:
-        """Make rows and return them in the order of their parameters."""
+        """Make rows and return them in the order of their parameters, by which their keys are found again."""
         return sa.insert(self._table).returning(*self._returned, sort_by_parameter_order=True)
 
     @cached_property
     def update_only(self) -> Any:
         """Change a row. Parameters decide which columns are written."""
-        changed = sa.update(self._table).where(*self._is_row)
+        changed = sa.update(self._table).where(*self.is_row)
         version = self._resource.version
         column = None if version is None else version.stored_column
         if column is not None and column.onupdate is None:
@@ -113,7 +114,7 @@ class Statements:
     @cached_property
     def delete(self) -> Any:
         """Remove a row."""
-        return sa.delete(self._table).where(*self._is_row)
+        return sa.delete(self._table).where(*self.is_row)
 
     @cached_property
     def delete_if(self) -> Any:
@@ -123,13 +124,14 @@ class Statements:
     @cached_property
     def exists(self) -> sa.Select[Any]:
         """Whether there is the row."""
-        return sa.select(sa.literal_column("1", sa.Integer())).select_from(self._table).where(*self._is_row).limit(1)
+        return sa.select(sa.literal_column("1", sa.Integer())).select_from(self._table).where(*self.is_row).limit(1)
 
     @property
     def _has_version(self) -> Condition:
         version = self._resource.version
         assert version is not None  # noqa: S101 - nobody asks for a version that there is not
-        return version.column.in_(sa.bindparam(VERSIONS, expanding=True, type_=version.column.type))
+        # Clients may send larger numbers than the column holds: those are other versions, and no errors.
+        return version.column.in_(sa.bindparam(VERSIONS, expanding=True, type_=sa.BigInteger()))
 
     def _related(self, view: View) -> list[Related]:
         return [self._grammar.includes[name] for name in view.includes]
@@ -149,7 +151,7 @@ class Statements:
         return Prepared(select, selection.layout, children)
 
     def _row(self, view: View) -> Prepared:
-        return self._prepare(view, self._select(view), list(self._is_row))
+        return self._prepare(view, self._select(view), list(self.is_row))
 
     def _page(self, shape: Shape) -> Prepared:
         selection = self._select(shape.view, *(term.attribute for term in shape.order))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fastapi_kit.crud._access import Access
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._scope import Model
+from fastapi_kit.crud._steps import Target
 from fastapi_kit.crud._violations import named_fields
 from fastapi_kit.db import Violation, conflict
 
@@ -42,9 +43,13 @@ def references_of(table: sa.Table, models: frozenset[Model]) -> tuple[Reference,
 
 
 def check_references(
-    resource: Resource, references: tuple[Reference, ...], access: Access, written: Mapping[str, Any]
+    resource: Resource,
+    references: tuple[Reference, ...],
+    access: Access,
+    written: Mapping[str, Any],
+    target: Target | None,
 ) -> Callable[[sa.Connection], None]:
-    """Work that sees whether the references among `written`, by column, are in scope.
+    """Work that sees whether the references among `written`, by column, are in scope; of a new row or of `target`.
 
     Raises:
         ConflictError: From the work: one is not.
@@ -52,14 +57,32 @@ def check_references(
 
     def work(connection: sa.Connection) -> None:
         for reference in references:
-            values = [(there, written.get(own.key)) for own, there in reference.pairs]
-            if reference.columns & written.keys() and all(value is not None for _, value in values):
+            if reference.columns.isdisjoint(written):
+                continue
+            whole = {**_unwritten(connection, access, reference, written, target), **written}
+            values = [(there, whole.get(own.key)) for own, there in reference.pairs]
+            if all(value is not None for _, value in values):
                 found = _find(access, reference.model, values)
                 if connection.execute(found, dict(access.values)).first() is None:
                     fields = named_fields((own.name for own, _ in reference.pairs), resource)
                     raise conflict(Violation("foreign_key"), fields)
 
     return work
+
+
+def _unwritten(
+    connection: sa.Connection, access: Access, reference: Reference, written: Mapping[str, Any], target: Target | None
+) -> Mapping[str, Any]:
+    """The values of a reference's other columns, which are not written: those stored, or the defaults of a new row."""
+    others = [own for own, _ in reference.pairs if own.key not in written]
+    if not others:
+        return {}
+    if target is None:
+        defaults = ((it.key, it.default) for it in others)
+        return {key: it.arg for key, it in defaults if isinstance(it, sa.ColumnDefault) and it.is_scalar}
+    stored = sa.select(*others).where(*access.statements.is_row)
+    found = connection.execute(stored, {**target.parameters, **access.values}).first()
+    return {} if found is None else {it.key: value for it, value in zip(others, found, strict=True)}
 
 
 def _find(access: Access, model: Model, values: list[tuple[sa.Column[Any], Any]]) -> sa.Select[Any]:

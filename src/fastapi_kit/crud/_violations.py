@@ -22,11 +22,18 @@ def violated_fields(violation: Violation, resource: Resource) -> tuple[str, ...]
     return named_fields(names, resource)
 
 
-def missing_references(connection: sa.Connection, resource: Resource, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes among `values` that refer to rows which are not there.
+def missing_references(
+    connection: sa.Connection, resource: Resource, rows: Iterable[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """The attributes that refer to rows which are not there, in the first of `rows`, by column, that has any.
 
     For SQLite, which does not tell which foreign key was violated. Asked only after it was.
     """
+    found = (_missing_references(connection, resource, values) for values in rows)
+    return next(filter(None, found), ())
+
+
+def _missing_references(connection: sa.Connection, resource: Resource, values: Mapping[str, Any]) -> tuple[str, ...]:
     missing: set[str] = set()
     for reference in resource.table.foreign_key_constraints:
         pairs = [(element.column, values.get(element.parent.key)) for element in reference.elements]

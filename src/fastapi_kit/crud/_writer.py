@@ -7,7 +7,8 @@ afterwards), where a written reference leads to rows that have a scope of their 
 return what it writes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,11 @@ class Writer:
         self.steps = RowSteps(rules.resource, access)
 
     @property
+    def resource(self) -> Resource:
+        """Whose rows are written."""
+        return self._resource
+
+    @property
     def statements(self) -> Statements:
         """The statements on rows that are in use."""
         return self._access.statements
@@ -73,13 +79,8 @@ class Writer:
             ForbiddenError: It would be out of scope.
             NotFoundError: There is no row above it.
         """
-        try:
+        with self.below_parent():
             return await self._write("create", self.stamped("create", values), None)
-        except ConflictError as error:
-            parent = self._resource.parent
-            if parent is None or error.extensions.get("fields") != [parent.name]:
-                raise
-            raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
 
     async def change(self, operation: WriteOperation, target: Target, values: Mapping[str, Any]) -> Row:
         """Replace or update a row; without values, just look at it.
@@ -113,6 +114,22 @@ class Writer:
             ConflictError: It would violate a constraint.
         """
         return await self._write("restore", {}, target)
+
+    @contextmanager
+    def below_parent(self) -> Generator[None]:
+        """Take a refused reference to the row above, which stands in the path, for an absent path.
+
+        Raises:
+            NotFoundError: There is no row above.
+        """
+        try:
+            yield
+        except ConflictError as error:
+            parent = self._resource.parent
+            told = (error.extensions.get("violation"), error.extensions.get("fields"))
+            if parent is None or told != ("foreign_key", [parent.name]):
+                raise
+            raise NotFoundError(f"There is no {parent.name.replace('_', ' ')} of this value.") from error
 
     def stamped(self, operation: WriteOperation, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values that a client gave, and those that the server gives."""
@@ -150,7 +167,7 @@ class Writer:
         )
         await self._rules.hooks.before(context)
         written = self.by_column(context.values)
-        await place.run(check_references(self._resource, self._rules.references, self._access, written))
+        await self._check_references(place, written, target)
         row = await place.run(self.steps.of(operation, written, target, place.dialect), written)
         if row is not None:
             if self._may_leave_scope(operation, written):
@@ -160,6 +177,14 @@ class Writer:
             context.key = {name: context.stored[name] for name in names}
         await self._rules.hooks.after(context)
         return row
+
+    async def _check_references(self, place: Executor, written: Mapping[str, Any], target: Target | None) -> None:
+        try:
+            await place.run(check_references(self._resource, self._rules.references, self._access, written, target))
+        except ConflictError:
+            if target is not None:
+                await place.run(self.steps.look(target))  # a row that is not there comes before what it refers to
+            raise
 
     def announce_later(self, place: Executor, changed: Changed) -> None:
         """Tell the listeners when the transaction of `place` is committed."""
@@ -212,7 +237,9 @@ class Writer:
     def _may_leave_scope(self, operation: WriteOperation, written: Collection[str]) -> bool:
         """Whether a client's values decide about the scope of the row: not those that the server writes."""
         deciding = self._access.statements.deciding
-        if not deciding or operation in {"delete", "restore"}:
+        if deciding is None or operation in {"delete", "restore"}:
             return False
-        clients = deciding - self._resource.server_columns(operation)
-        return bool(clients) if operation == "create" else not clients.isdisjoint(written)
+        if operation == "create":
+            # Where no column decides, it is the principal alone who does.
+            return not deciding or not deciding <= self._resource.server_columns(operation)
+        return not (deciding - self._resource.server_columns(operation)).isdisjoint(written)

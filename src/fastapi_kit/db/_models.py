@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, MetaData, Uuid, func, literal_column
+from sqlalchemy import DateTime, Integer, MetaData, Uuid, literal_column
 from sqlalchemy.dialects.mysql import DATETIME as MYSQL_DATETIME
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from fastapi_kit._clock import SYSTEM_CLOCK
@@ -53,6 +56,26 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
+class _Now(FunctionElement[datetime]):
+    """The database's clock, in the form in which SQLAlchemy writes instants.
+
+    SQLite's own, CURRENT_TIMESTAMP, is text without microseconds, which comes before the same instant with them.
+    """
+
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+@compiles(_Now)
+def _now(_element: _Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "now()"
+
+
+@compiles(_Now, "sqlite")
+def _now_sqlite(_element: _Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
 class Base(DeclarativeBase):
     """A declarative base whose constraints have predictable names and whose `datetime` columns are instants.
 
@@ -81,13 +104,13 @@ class Timestamps:
     """Mixin: `created_at` and `updated_at`, instants written by the application's clock."""
 
     created_at: Mapped[datetime] = mapped_column(
-        UTCDateTime(), default=SYSTEM_CLOCK.now, server_default=func.now(), info=READ_ONLY, sort_order=900
+        UTCDateTime(), default=SYSTEM_CLOCK.now, server_default=_Now(), info=READ_ONLY, sort_order=900
     )
     updated_at: Mapped[datetime] = mapped_column(
         UTCDateTime(),
         default=SYSTEM_CLOCK.now,
         onupdate=SYSTEM_CLOCK.now,
-        server_default=func.now(),
+        server_default=_Now(),
         info=READ_ONLY,
         sort_order=901,
     )

@@ -36,7 +36,9 @@ class AsRead(FunctionElement[Any]):
 def _parts(element: AsRead, compiler: SQLCompiler) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any], Any]:
     value, column = element.clauses
     stored: TypeEngine[Any] = column.type.dialect_impl(compiler.dialect)
-    return value, column, getattr(stored, "impl", stored)
+    while isinstance(stored, sa.TypeDecorator):
+        stored = stored.impl_instance
+    return value, column, stored
 
 
 @compiles(AsRead)
@@ -67,9 +69,11 @@ def _may_lack_microseconds(column: sa.ColumnElement[Any], dialect: sa.Dialect) -
     """Whether SQL, and not SQLAlchemy alone, writes the column, by anything but a `strftime` with all six digits."""
     if not isinstance(column, sa.Column) or column.computed is not None or column.server_onupdate is not None:
         return True
-    made: list[object] = [made for made in (column.default, column.onupdate) if made and made.is_clause_element]
-    made += [column.server_default] if column.server_default else []
-    return any("%f000" not in _sql(getattr(default, "arg", ""), dialect) for default in made)
+    defaults = (column.default, column.onupdate)
+    written: list[object] = [default for default in defaults if default is not None and default.is_clause_element]
+    if column.server_default is not None:
+        written.append(column.server_default)
+    return any("%f000" not in _sql(getattr(default, "arg", ""), dialect) for default in written)
 
 
 def _sql(argument: Any, dialect: sa.Dialect) -> str:

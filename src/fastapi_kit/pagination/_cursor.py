@@ -143,7 +143,7 @@ def _load(part: CursorPart, scalar: object) -> Any:
             return None
         raise ValueError("null")
     if not isinstance(scalar, str | int | float):
-        raise ValueError("no scalar")  # noqa: TRY004 - all that is wrong with a token is a ValueError
+        raise ValueError("no scalar")  # noqa: TRY004 - as above
     if _holds_nul(scalar) or (isinstance(scalar, int) and not -_LARGEST_INTEGER - 1 <= scalar <= _LARGEST_INTEGER):
         raise ValueError("no database takes it")
     return part.load(scalar)

@@ -126,7 +126,7 @@ def beyond(keys: Sequence[SortKey], nulls: Sequence[bool], backward: bool = Fals
 
 
 def ranges(keys: Sequence[SortKey], nulls: Sequence[bool], backward: bool = False) -> list[sa.ColumnElement[bool]]:
-    """`beyond` in one part, or in two where it is no single range of an index: rows of the second follow the first's.
+    """`beyond` in one part, or in two where it is no range of an index: those of the second follow those of the first.
 
     Two parts, each with its own order and limit, and joined by UNION ALL under the same order and limit, are as quick
     as one range.
@@ -174,7 +174,7 @@ def _parts(places: Sequence[_Place]) -> list[sa.ColumnElement[bool]]:
 
 
 def _range(places: Sequence[_Place]) -> sa.ColumnElement[bool]:
-    """What is further by values alone: no comparison holds for a null, be it the first key's or another's."""
+    """What is further by values alone: no comparison holds for a null, the first key's or another's of the run."""
     first, *others = places
     run = [first, *takewhile(lambda place: place.up is first.up and not place.null and not place.null_ahead, others)]
     rest = places[len(run) :]
