@@ -201,14 +201,15 @@ def test_there_are_not_too_many_related_rows(limit: int) -> None:
         Many(limit=limit)
 
 
-async def test_scopes_hold_for_what_is_included(shop: Database) -> None:
+@pytest.mark.parametrize("author", [Author, Author.__table__.c], ids=["attribute", "column"])
+async def test_scopes_hold_for_what_is_included(shop: Database, author: Any) -> None:
     """A related row out of scope is not there, to one as to many, and gives its place to one in scope."""
 
     async def nobody(request: Request) -> None:
         set_principal(request, None)
 
     router = books(
-        scope={Author: Author.name == "Ann", Chapter: Chapter.title != "two", Tag: Tag.word == "fun"},
+        scope={Author: author.name == "Ann", Chapter: Chapter.title != "two", Tag: Tag.word == "fun"},
         dependencies={"*": [Depends(nobody)]},
     )
     async with client(app_with(shop, router)) as api:
