@@ -66,10 +66,28 @@ Order = Sequence[tuple[str, bool]]
 Items = list[dict[str, Any]]
 
 
+def with_each(column: str) -> list[dict[str, Any]]:
+    """Two rows with each value of a column."""
+    template = plain(1)[0]
+    values = VALUES.get(column, range(1, 5))
+    rows = [{**template, column: value} for value in values for _ in range(2)]
+    return [{**row, "id": number} for number, row in enumerate(rows, 1)]
+
+
 def plain(count: int) -> list[dict[str, Any]]:
     """That many rows, numbered from 1, which differ in their keys and in parity."""
     row = {name: values[-1] for name, values in VALUES.items()}
     return [{"id": number, **row, "text": "b c", "rank": number % 2} for number in range(1, count + 1)]
+
+
+def sort_of(order: Order) -> str:
+    """The order in a query string."""
+    return f"sort={','.join('-' * descending + name for name, descending in order)}&" if order else ""
+
+
+def flat(pages: Sequence[Items]) -> Items:
+    """The items of all pages."""
+    return [item for page in pages for item in page]
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,16 @@ class Lists:
             pages.append(page["items"])
             assert len(pages) < 200, "the walk has no end"
         return pages
+
+    async def walk_both_ways(self, order: Order, limit: int) -> None:
+        """Walk a list to its end and back, and compare with the list in one piece."""
+        asked = f"{sort_of(order)}limit={limit}"
+        unpaged = (await self.page(f"{sort_of(order)}limit=100"))["items"]
+        forwards = await self.walk(asked, "next")
+        assert flat(forwards) == unpaged
+        assert all(len(page) == limit for page in forwards[:-1])
+        backwards = await self.walk(f"{asked}&page={len(forwards)}", "prev")
+        assert flat(backwards[::-1]) == unpaged
 
     async def status(self, query: str) -> int:
         """The status of a list request."""

@@ -106,10 +106,13 @@ class Accesses:
         resource = self._resource
         own = [by_model[resource.mapped.model]] if resource.mapped.model in by_model else []
         own += self._below_parent(by_model)
+        in_use: dict[Model, Condition] = {}
         if resource.deleted is not None and mode != "include":
             column = resource.deleted.column
             own.append(column.is_(None) if mode == "exclude" else column.is_not(None))
-        return Statements(resource, self._grammar, Conditions(tuple(own), by_model))
+            if mode == "exclude":
+                in_use[resource.mapped.model] = column.is_(None)  # rows of the same table may be related to each other
+        return Statements(resource, self._grammar, Conditions(tuple(own), by_model, in_use))
 
     def _below_parent(self, by_model: Mapping[Model, Condition]) -> list[Condition]:
         parent = self._resource.parent

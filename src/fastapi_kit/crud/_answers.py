@@ -256,7 +256,8 @@ def _check_nulls(model: type[BaseModel], attributes: Mapping[str, Attribute]) ->
 
 
 def _takes_null(field: FieldInfo) -> bool:
-    annotation: Any = Annotated[field.annotation, field]
+    # Without the field itself, of whose alias pydantic would warn that it has no effect here.
+    annotation: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     try:
         TypeAdapter[Any](annotation).validate_python(None)
     except ValidationError:

@@ -70,7 +70,7 @@ def _exists(steps: Sequence[Step], found: Sequence[Condition], conditions: Condi
     inner = found if not further else [_exists(further, found, conditions)]
     attribute: Any = step.relationship.class_attribute
     exists = attribute.any if step.relationship.uselist else attribute.has
-    condition: Condition = exists(sa.and_(*inner, *conditions.of(step.model)))
+    condition: Condition = exists(sa.and_(*inner, *conditions.shown(step.model)))
     return condition
 
 

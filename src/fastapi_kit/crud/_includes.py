@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy.orm import DeclarativeBase, RelationshipProperty
+from sqlalchemy.orm import DeclarativeBase, RelationshipDirection, RelationshipProperty
 
 from fastapi_kit.crud._answers import Reading
-from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
+from fastapi_kit.crud._attributes import Attribute, Mapped, read_model, unique_sets
 from fastapi_kit.crud._bodies import check_fields
 from fastapi_kit.crud._derive import derive_read
 from fastapi_kit.crud._errors import ResourceError
@@ -106,6 +106,8 @@ def _related(mapped: Mapped, name: str, declared: One | Many) -> Related:
         raise ResourceError(f"{mapped.model.__name__}.{name}: a relationship of this name cannot be included")
     if relationship.uselist is not isinstance(declared, Many):
         raise ResourceError(f"{name}: {'Many' if relationship.uselist else 'One'} is what the relationship is")
+    if isinstance(declared, One):
+        _check_is_one(mapped, relationship, target)
     if isinstance(declared, Links) and relationship.secondary is None:
         raise ResourceError(f"{name}: Links needs a relationship with secondary=, a table of pairs")
     read = declared.read or derive_read(
@@ -117,6 +119,24 @@ def _related(mapped: Mapped, name: str, declared: One | Many) -> Related:
     except KeyError as error:
         raise ResourceError(f"{name}: sort= names {error}, which is no column of {target.model.__name__}") from None
     return Related(name, declared, relationship, target, Reading.of(read, target.attributes), order)
+
+
+def _check_is_one(mapped: Mapped, relationship: RelationshipProperty[Any], target: Mapped) -> None:
+    """See that there is one related row at most: two that are joined would bring the row itself twice.
+
+    Raises:
+        ResourceError: The database lets there be more.
+    """
+    to_one = relationship.direction is RelationshipDirection.MANYTOONE
+    # A pair is of the column that is referred to, and the one that refers to it.
+    joined = {pair[0] if to_one else pair[1] for pair in relationship.synchronize_pairs}
+    table = target.table if relationship.secondary is None else relationship.secondary
+    if not any(columns <= joined for columns in unique_sets(table)):
+        raise ResourceError(
+            f"{relationship.key}: more than one {target.model.__name__} could belong to a {mapped.model.__name__}: "
+            f"give {table} a unique constraint on {', '.join(sorted(str(column.key) for column in joined))}, or make "
+            "the relationship a list and include it by Many"
+        )
 
 
 def included_key(related: Related) -> Attribute:

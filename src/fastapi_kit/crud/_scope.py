@@ -59,9 +59,16 @@ class Conditions:
     related: Mapping[Model, Condition] = field(default_factory=dict[Model, Condition])
     """Of the rows of other models, where there are any."""
 
+    in_use: Mapping[Model, Condition] = field(default_factory=dict[Model, Condition])
+    """Of the rows of models whose deletion is soft, where deleted ones are not meant."""
+
     def of(self, model: Model) -> tuple[Condition, ...]:
-        """Those of the rows of a related model."""
+        """Those of the rows of a related model, be they in use or not: what may be referred to."""
         return (self.related[model],) if model in self.related else ()
+
+    def shown(self, model: Model) -> tuple[Condition, ...]:
+        """Those of the related rows that are shown and asked about."""
+        return (*self.of(model), self.in_use[model]) if model in self.in_use else self.of(model)
 
     def deciding(self, model: Model) -> frozenset[str] | None:
         """The keys of the columns that decide whether a row of `model` is in scope; `None` if every row is.

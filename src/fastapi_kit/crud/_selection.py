@@ -77,22 +77,34 @@ def _selected(attribute: Attribute) -> sa.ColumnElement[Any]:
 
 
 def _join(related: Related, conditions: Conditions) -> tuple[Any, list[Any], Any]:
-    alias: Any = aliased(related.mapped.model, name=f"{related.name}__")
+    alias = _rows_of(related, conditions)
     way: Any = related.relationship.class_attribute.of_type(alias)
-    for condition in conditions.of(related.mapped.model):
-        way = way.and_(condition)
     columns = [getattr(alias, name) for name in related.reading.names]
     return way, columns, getattr(alias, included_key(related).name)
+
+
+def _rows_of(related: Related, conditions: Conditions) -> Any:
+    """The related rows that there are, by a name of their own.
+
+    Conditions stand in a query of their own, where columns and subqueries mean what they say. In the ON of a join they
+    would be rewritten for the alias, which SQLAlchemy does for the columns of the ORM alone: those of a table would
+    mean, where a model is related to itself, the row that the others belong to.
+    """
+    model, shown = related.mapped.model, conditions.shown(related.mapped.model)
+    name = f"{related.name}__"
+    return (
+        aliased(model, sa.select(related.mapped.table).where(*shown).subquery(name))
+        if shown
+        else aliased(model, name=name)
+    )
 
 
 def select_children(resource: Resource, related: Related, conditions: Conditions) -> sa.Select[Any]:
     """The related rows of the rows whose keys are bound to `KEYS`; each begins with the key that it belongs to."""
     declared = related.declared
     assert isinstance(declared, Many)  # noqa: S101 - One is joined
-    alias: Any = aliased(related.mapped.model, name=f"{related.name}__")
+    alias = _rows_of(related, conditions)
     way: Any = related.relationship.class_attribute.of_type(alias)
-    for condition in conditions.of(related.mapped.model):
-        way = way.and_(condition)
     keys = [key.column for key in resource.keys]
     order = ordering([_sort_key(term, getattr(alias, term.attribute.name)) for term in related.order])
     ranked = (
