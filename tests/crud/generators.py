@@ -24,13 +24,14 @@ TIMES = (
     *("12:00:00+01:00", "23:59:59.9999999999", "P1D", "-P999999999D", "P1Y", "PT1e9S", "1 days, 0:00", "P٣D"),
 )
 TEXTS = (
-    *("", " ", "\0", f"{SENTINEL}\0", SENTINEL, SENTINEL * 3, "\ufeff", "\u2028", "\u202e", "\ud7ff", "\U0010ffff"),
+    *("", " ", "\0", "\ufeff", "\u2028", "\u202e", "\ud7ff", "\U0010ffff"),
     *("%_\\", "'; DROP TABLE city; --", "a" * 21, "a" * 10_001, ",", "a,b", "null", "true", "None", "{}", "[]", "\r\n"),
     *("..", "/", "e\u0301", "İ", "ß", "CH", "BS", "name", "-name", "name,-name", "id", "capped", "exact"),
     *("{134e0dd5-7f31-37ef-ad06-763b32fa4eaa}", "urn:uuid:134e0dd5-7f31-37ef-ad06-763b32fa4eaa", "134e0dd5"),
 )
 
 texts = st.one_of(
+    st.sampled_from([SENTINEL, SENTINEL * 3, f"{SENTINEL}\0", f"2024-01-01{SENTINEL}", f"1{SENTINEL}"]),
     st.sampled_from([*NUMBERS, *TIMES, *TEXTS]),
     st.text(max_size=30),
     st.integers().map(str),
