@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from fastapi_kit.crud import ResourceError
-from fastapi_kit.crud._upsert import insert_or_skip, unique_keys, upsert
+from fastapi_kit.crud._keys import unique_keys
+from fastapi_kit.crud._upsert import insert_or_skip, upsert
 from fastapi_kit.db import Base, Database, Timestamps, Versioned
 from tests.crud.library import Models as Library
 from tests.crud.library import create_tables

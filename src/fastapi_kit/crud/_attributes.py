@@ -178,15 +178,6 @@ def _keys(model: type[DeclarativeBase], table: sa.Table, attributes: Mapping[str
     return keys
 
 
-def unique_sets(table: sa.FromClause) -> list[frozenset[sa.ColumnElement[Any]]]:
-    """The sets of columns of `table` whose values no two rows have in common."""
-    if not isinstance(table, sa.Table):
-        return []
-    constraints = [it for it in table.constraints if isinstance(it, sa.UniqueConstraint | sa.PrimaryKeyConstraint)]
-    indexes = [it for it in table.indexes if it.unique]
-    return [frozenset(it.columns) for it in (*constraints, *indexes) if len(it.columns)]
-
-
 def check_names_rows(attribute: Attribute, model: str) -> None:
     """See that clients can name a row by the value of `attribute`.
 

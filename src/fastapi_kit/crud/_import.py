@@ -19,7 +19,8 @@ from sqlalchemy.orm import DeclarativeBase
 from fastapi_kit.crud._attributes import read_columns
 from fastapi_kit.crud._batches import Grouping, OnConflict, Row, in_batches
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.crud._upsert import insert_or_skip, unique_keys, upsert
+from fastapi_kit.crud._keys import unique_keys
+from fastapi_kit.crud._upsert import insert_or_skip, upsert
 
 _STATEMENTS_KEPT = 100
 """Each set of attributes has its own upsert; a stream may have any number of sets."""

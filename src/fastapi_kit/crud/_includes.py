@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, RelationshipDirection, RelationshipProperty
 
 from fastapi_kit.crud._answers import Reading
-from fastapi_kit.crud._attributes import Attribute, Mapped, read_model, unique_sets
+from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
 from fastapi_kit.crud._bodies import check_fields
 from fastapi_kit.crud._derive import derive_read
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._keys import unique_keys
 from fastapi_kit.crud._order import Order, read_order
 
 MOST_RELATED = 1_000
@@ -130,8 +132,9 @@ def _check_is_one(mapped: Mapped, relationship: RelationshipProperty[Any], targe
     to_one = relationship.direction is RelationshipDirection.MANYTOONE
     # A pair is of the column that is referred to, and the one that refers to it.
     joined = {pair[0] if to_one else pair[1] for pair in relationship.synchronize_pairs}
-    table = target.table if relationship.secondary is None else relationship.secondary
-    if not any(columns <= joined for columns in unique_sets(table)):
+    table: Any = target.table if relationship.secondary is None else relationship.secondary
+    keys = unique_keys(cast("sa.Table", table)) if isinstance(table, sa.Table) else ()
+    if not any(joined.issuperset(key) for key in keys):
         raise ResourceError(
             f"{relationship.key}: more than one {target.model.__name__} could belong to a {mapped.model.__name__}: "
             f"give {table} a unique constraint on {', '.join(sorted(str(column.key) for column in joined))}, or make "

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fastapi_kit.crud._attributes import Attribute, Mapped, check_names_rows
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._keys import unique_keys
 from fastapi_kit.crud._traits import Traits
 
 
@@ -106,15 +107,7 @@ def _check_lookup(attribute: Attribute, model: str) -> None:
 def _is_unique(attribute: Attribute) -> bool:
     column = attribute.stored_column
     assert column is not None  # noqa: S101 - a role is a column's
-    table = column.table
-    unique = (it for it in table.constraints if isinstance(it, sa.UniqueConstraint | sa.PrimaryKeyConstraint))
-    indexes = (it for it in table.indexes if it.unique and not _is_partial(it))
-    return any([*it.columns] == [column] for it in (*unique, *indexes))
-
-
-def _is_partial(index: sa.Index) -> bool:
-    """Whether rows may be left out of it, among which it is not unique then."""
-    return any(name.endswith("_where") and value is not None for name, value in index.dialect_kwargs.items())
+    return any(list(key) == [column] for key in unique_keys(column.table))
 
 
 def _check_together(roles: Roles, traits: Traits) -> None:

@@ -7,7 +7,7 @@ key is named on MariaDB only for tables where no other one can be met, and is re
 used at all, as it also ignores missing parents and values that do not fit.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -18,27 +18,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from fastapi_kit.crud._errors import ResourceError
-
-Columns = Sequence[sa.Column[Any]]
+from fastapi_kit.crud._keys import Columns, unique_keys
 
 _TARGETED: Mapping[str, Callable[[sa.Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 """Databases that name the key of a conflict; both have the same construct."""
-
-
-def unique_keys(table: sa.Table) -> Iterator[Columns]:
-    """The columns of each key that no two rows of `table` share: its primary key and what it declares as unique.
-
-    An index over an expression, or one that holds for some of the rows only, cannot be named by its columns.
-    """
-    yield list(table.primary_key.columns)
-    for constraint in table.constraints:
-        if isinstance(constraint, sa.UniqueConstraint):
-            yield list(constraint.columns)
-    for index in table.indexes:
-        partial = any(index.dialect_options[name]["where"] is not None for name in _TARGETED)
-        columns = [column for column in index.expressions if isinstance(column, sa.Column)]
-        if index.unique and not partial and len(columns) == len(index.expressions):
-            yield columns
 
 
 def insert_or_skip(dialect: str, table: sa.Table, conflict_columns: Columns | None = None) -> sa.Insert:
