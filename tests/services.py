@@ -10,11 +10,12 @@ import pytest
 _URLS = {
     "postgres": ("TEST_POSTGRES_URL", "postgresql+asyncpg://postgres@127.0.0.1:5432/test"),
     "mariadb": ("TEST_MARIADB_URL", "mysql+asyncmy://root@127.0.0.1:3306/test"),
+    "redis": ("TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
 }
 
 
 def require(service: str) -> str:
-    """The URL of `service` (`postgres` or `mariadb`), which listens there.
+    """The URL of `service` (`postgres`, `mariadb` or `redis`), which listens there.
 
     Where it does not, the calling test or fixture is skipped with the reason, or fails if `REQUIRE_SERVICES=1`, so that
     CI cannot pass by having tested nothing.

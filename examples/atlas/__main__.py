@@ -1,15 +1,14 @@
-"""`python -m examples.atlas [--host HOST] [--port PORT] [--no-seed] [--all-cities]`: seed once, then serve."""
+"""`python -m examples.atlas`: seed once, then serve; `--help` lists the options."""
 
 import argparse
 import asyncio
-import contextlib
 import os
 import socket
 import sys
 
-import uvicorn
 from sqlalchemy.exc import DBAPIError
 
+from fastapi_kit.app import run
 from fastapi_kit.db import Database, DatabaseURLError, Pool
 from fastapi_kit.settings import InvalidSettingsError
 
@@ -36,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 after serving, 1 if that was not possible, 130 if seeding was interrupted.
+
+    Raises:
+        SystemExit: With status 3, if the server did not start.
     """
     try:
         settings = AtlasSettings()
@@ -43,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         with _listen(options.host, options.port) as listener:
             if not options.no_seed:
                 _seed(settings, ALL_CITIES if options.all_cities else CITIES_15000)
-            return _serve(listener)
+            _serve(listener, settings.model_copy(update={"workers": options.workers}))
+            return 0
     except (CannotStartError, InvalidSettingsError, DatabaseURLError, UnsupportedDatabaseError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -56,6 +59,7 @@ def _options(settings: AtlasSettings, arguments: list[str] | None) -> argparse.N
     parser = argparse.ArgumentParser(prog="examples.atlas", description="The world as an API, on real data.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=settings.port, help="port to listen on, 0 for any (%(default)s)")
+    parser.add_argument("--workers", type=int, default=settings.workers, help="processes that serve (%(default)s)")
     parser.add_argument("--no-seed", action="store_true", help="serve the database as it is")
     parser.add_argument("--all-cities", action="store_true", help="load 234,908 places instead of 34,006")
     return parser.parse_args(arguments)
@@ -87,17 +91,12 @@ def _seed(settings: AtlasSettings, dataset: Dataset) -> None:
         raise CannotStartError(f"{settings.database_url} cannot be used: {error.orig}") from error
 
 
-def _serve(listener: socket.socket) -> int:
-    from .main import app  # noqa: PLC0415  (after seeding, whose message should not wait for it)
-
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+def _serve(listener: socket.socket, settings: AtlasSettings) -> None:
     host, port = listener.getsockname()[:2]
-    print(f"Atlas listens on http://{host}:{port} (Ctrl-C stops it). Worth opening:")
+    print(f"Atlas listens on http://{host}:{port} (Ctrl-C stops it). Worth opening:", flush=True)
     for path, purpose in WORTH_OPENING.items():
-        print(f"  http://{host}:{port}{path}  {purpose}")
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
-    return 0 if server.started else 1
+        print(f"  http://{host}:{port}{path}  {purpose}", flush=True)
+    run("examples.atlas.main:app", settings, listener=listener)
 
 
 if __name__ == "__main__":

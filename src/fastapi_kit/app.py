@@ -1,8 +1,8 @@
 """`create_app`: the parts of the kit put together, as a user could put them together.
 
-The layers of a request, from outside in: request context (id, access log) → trusted hosts → CORS → GZip → error
-boundary → routes, with an index in front. Errors are answered inside CORS and the request context, so they carry the
-headers of both.
+The layers of a request, from outside in: request context (id, access log) → trusted hosts → CORS → GZip → draining →
+error boundary → routes, with an index in front. Errors are answered inside CORS and the request context, so they carry
+the headers of both.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -15,14 +15,15 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
 from fastapi_kit._route_index import index_routes
+from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.db import Database
 from fastapi_kit.errors import install
-from fastapi_kit.health import Check, health_router
+from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.settings import Settings
 
-__all__ = ["create_app", "index_routes"]
+__all__ = ["ServerOptions", "create_app", "index_routes", "run"]
 
 _COMPRESSED_FROM = 1_000
 """Bytes from which an answer is worth compressing: below that it fits into one packet anyway."""
@@ -42,7 +43,8 @@ def create_app(
     At start-up its routes are indexed, see `index_routes`.
 
     Args:
-        settings: What the environment says: log level, CORS origins, trusted hosts, whether the docs are public.
+        settings: What the environment says: log level, CORS origins, trusted hosts, whether the docs are public, how
+            long the app drains.
         database: The app's database; opened and closed with it, and asked by `/ready`.
         routers: Included in this order.
         resources: Further resources of the lifespan, opened after the database.
@@ -60,7 +62,7 @@ def create_app(
     options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
-    app = FastAPI(lifespan=compose(*resources, _route_index), **options)
+    app = FastAPI(lifespan=compose(*resources, _route_index, Shutdown(settings.drain_seconds).lifespan), **options)
     _add_layers(app, settings)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
@@ -79,6 +81,7 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """Each layer goes around those before it."""
     install(app)
+    app.add_middleware(DrainingMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
     if settings.cors_origins:
         app.add_middleware(

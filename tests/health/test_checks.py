@@ -6,10 +6,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+import redis.asyncio as redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastapi_kit.health import Check, CheckRunner
+from fastapi_kit.health import Check, CheckRunner, Measured, check
+from fastapi_kit.testing import FrozenClock
+from tests.services import require
 
 pytestmark = pytest.mark.anyio
 
@@ -103,7 +106,7 @@ async def test_a_check_costs_at_most_its_timeout_even_if_it_does_not_stop() -> N
         calls += 1
         await hangs_on()
 
-    runner = CheckRunner([Check("deaf", deaf, timeout=0.02)])
+    runner = CheckRunner([Check("deaf", deaf, timeout=0.02, ttl=0)])
     started = time.monotonic()
     outcomes = [(await runner.run())[0].outcome for _ in range(3)]
     assert time.monotonic() - started < 0.5
@@ -118,41 +121,127 @@ async def test_a_check_is_run_again_once_it_is_no_longer_stuck() -> None:
     async def flaky() -> None:
         await next(answers)()
 
-    runner = CheckRunner([Check("flaky", flaky, timeout=0.02)])
+    runner = CheckRunner([Check("flaky", flaky, timeout=0.02, ttl=0)])
     assert (await runner.run())[0].outcome == "timeout"
     assert (await runner.run())[0].outcome == "pass"
 
 
-async def test_runs_may_overlap() -> None:
-    """Two runs at once time out alike, and neither leaves the check stuck."""
-    answers = iter([hangs, hangs, works])
+async def test_all_who_ask_at_once_share_one_run() -> None:
+    """A hundred probes of a slow check run it once, and get the same result."""
+    calls, answer = 0, asyncio.Event()
 
-    async def flaky() -> None:
-        await next(answers)()
+    async def slow() -> None:
+        nonlocal calls
+        calls += 1
+        await answer.wait()
 
-    runner = CheckRunner([Check("flaky", flaky, timeout=0.02)])
-    both = await asyncio.gather(runner.run(), runner.run())
-    assert [results[0].outcome for results in both] == ["timeout", "timeout"]
-    assert (await runner.run())[0].outcome == "pass"
+    runner = CheckRunner([Check("slow", slow, timeout=30, ttl=0)])
+    probes = [asyncio.create_task(runner.run()) for _ in range(100)]
+    await asyncio.sleep(0.01)
+    answer.set()
+    results = [result for [result] in await asyncio.gather(*probes)]
+    assert calls == 1
+    assert all(result is results[0] for result in results)
+    await runner.run()
+    assert calls == 2
 
 
-async def test_cancelling_the_run_cancels_its_checks() -> None:
-    """A run that is given up raises the cancellation and leaves no check behind."""
-    entered, left = asyncio.Event(), asyncio.Event()
+async def test_a_probe_that_gives_up_takes_nobody_elses_answer() -> None:
+    """Cancelling one of two askers, even the first, leaves the run to the other."""
+    entered, answer = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
         entered.set()
-        try:
-            await hangs()
-        finally:
-            left.set()
+        await answer.wait()
 
-    run = asyncio.create_task(CheckRunner([Check("slow", slow)]).run())
+    runner = CheckRunner([Check("slow", slow, timeout=30)])
+    first, second = asyncio.create_task(runner.run()), asyncio.create_task(runner.run())
     await entered.wait()
-    run.cancel()
+    first.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await run
-    await asyncio.wait_for(left.wait(), 1)
+        await first
+    answer.set()
+    assert (await second)[0].outcome == "pass"
+
+
+async def test_a_result_is_given_again_while_it_is_fresh() -> None:
+    """Within its ttl a result, good or bad, is not asked for again; after it, it is."""
+    clock = FrozenClock()
+    answers = iter([works, fails, works])
+    calls = 0
+
+    async def flaky() -> None:
+        nonlocal calls
+        calls += 1
+        await next(answers)()
+
+    runner = CheckRunner([Check("flaky", flaky, ttl=5)], clock=clock)
+    seen: list[str] = []
+    for _ in range(6):
+        seen.append((await runner.run())[0].outcome)
+        clock.advance(2.5)
+    assert seen == ["pass", "pass", "fail", "fail", "pass", "pass"]
+    assert calls == 3
+
+
+async def test_only_the_checks_of_a_group_are_asked() -> None:
+    """A group is a question of its own; without one all are asked."""
+    asked: list[str] = []
+
+    def noting(name: str, *groups: str) -> Check:
+        async def run() -> None:
+            asked.append(name)
+
+        return Check(name, run, ttl=0, groups=groups)
+
+    runner = CheckRunner([noting("a", "ready"), noting("b", "startup", "ready"), noting("c", "startup")])
+    for group, names in [("startup", ["b", "c"]), ("ready", ["a", "b"]), ("none", []), (None, ["a", "b", "c"])]:
+        asked.clear()
+        assert [result.name for result in await runner.run(group)] == names
+        assert asked == names
+
+
+async def test_a_measurement_decides_and_is_kept() -> None:
+    """A check may tell what it measured, and fail by it."""
+
+    @check("queue", ttl=0)
+    async def queue() -> Measured:
+        return Measured(next(lengths), "jobs", passes=False)
+
+    lengths = iter([7])
+    [result] = await CheckRunner([queue]).run()
+    assert (result.outcome, result.measured) == ("fail", Measured(7, "jobs", passes=False))
+
+
+async def test_the_class_of_an_error_is_kept_and_not_its_message() -> None:
+    """Messages hold passwords."""
+    [result] = await CheckRunner([Check("database", fails)]).run()
+    assert result.error == "ConnectionError"
+    assert "hunter2" not in repr(result)
+
+
+def test_the_decorator_makes_a_check() -> None:
+    """It takes what a check takes."""
+
+    @check("mail", timeout=3, critical=False, ttl=9, groups=["mail"])
+    async def mail() -> None:
+        """Asks nothing."""
+
+    assert (mail.name, mail.timeout, mail.critical, mail.ttl, mail.groups) == ("mail", 3, False, 9, ["mail"])
+
+
+async def test_redis_is_checked_by_its_ping() -> None:
+    """The client's own method is a check: passing where a server answers, failing where none listens."""
+    there = redis.Redis.from_url(require("redis"), socket_connect_timeout=1)
+    gone = redis.Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=1)
+    runner = CheckRunner([Check("there", there.ping), Check("gone", gone.ping)])
+    try:
+        results = {result.name: result for result in await runner.run()}
+    finally:
+        await there.aclose()
+        await gone.aclose()
+    assert results["gone"].outcome == "fail"
+    assert results["there"].outcome == "pass"
 
 
 async def test_results_carry_what_the_check_is() -> None:
@@ -169,7 +258,7 @@ async def test_failure_and_recovery_are_logged_once(caplog: pytest.LogCaptureFix
     async def flaky() -> None:
         await next(answers)()
 
-    runner = CheckRunner([Check("database", flaky)])
+    runner = CheckRunner([Check("database", flaky, ttl=0)])
     with caplog.at_level(logging.INFO, "fastapi_kit.health"):
         for _ in range(5):
             await runner.run()
@@ -195,3 +284,17 @@ def test_refuses_a_check_that_cannot_be_run(name: str, timeout: float) -> None:
     """A name and a time above 0 are needed."""
     with pytest.raises(ValueError, match=r"needs a name|has to be above 0"):
         Check(name, works, timeout=timeout)
+
+
+@pytest.mark.parametrize("groups", ["ready", [], ["Ready"], ["a/b"], ["details"], [""]], ids=str)
+def test_refuses_groups_that_cannot_be_paths(groups: list[str]) -> None:
+    """A group is part of a path, and one path is taken."""
+    with pytest.raises(ValueError, match="group"):
+        Check("a", works, groups=groups)
+
+
+@pytest.mark.parametrize("ttl", [-1, float("nan")])
+def test_refuses_a_ttl_below_0(ttl: float) -> None:
+    """A result cannot be older than now."""
+    with pytest.raises(ValueError, match="has to be 0 or more"):
+        Check("a", works, ttl=ttl)

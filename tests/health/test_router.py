@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 
 from fastapi_kit.errors import install
-from fastapi_kit.health import Check, health_router
+from fastapi_kit.health import Check, Measured, Shutdown, health_router
+from fastapi_kit.lifespan import compose
+from fastapi_kit.testing import client
 
 pytestmark = pytest.mark.anyio
 
@@ -43,11 +45,11 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
-async def get(app: FastAPI, path: str) -> httpx2.Response:
+async def get(app: FastAPI, path: str, method: str = "GET") -> httpx2.Response:
     """The answer of `app` to one request."""
     transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        return await client.get(path)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as api:
+        return await api.request(method, path)
 
 
 def make_app(checks: Sequence[Check] = (), **options: Any) -> FastAPI:
@@ -83,7 +85,7 @@ async def test_ready_when_all_checks_pass() -> None:
 async def test_ready_although_something_uncritical_fails() -> None:
     """A check that is not critical is named, and requests may come."""
     response = await get(make_app([Check("database", works), Check("cache", fails, critical=False)]), "/ready")
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "failing": ["cache"]})
+    assert (response.status_code, response.json()) == (200, {"status": "degraded", "failing": ["cache"]})
 
 
 @pytest.mark.parametrize("run", [fails, hangs], ids=["fails", "hangs"])
@@ -117,3 +119,115 @@ async def test_not_ready_is_a_problem_with_the_names_where_errors_are_installed(
     response = await get(app, "/ready")
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["failing"] == ["cache", "database"]
+
+
+async def test_each_further_group_has_a_path_of_its_own() -> None:
+    """A group is answered like readiness, and does not touch it."""
+    app = make_app([Check("database", works), Check("warm", fails, groups=["startup"])])
+    assert (await get(app, "/ready")).status_code == 200
+    answer = await get(app, "/health/startup")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "Service not ready: warm.")
+    assert (await get(app, "/health/other")).status_code == 404
+
+
+async def refuse() -> None:
+    """Lets nobody in."""
+    raise HTTPException(401)
+
+
+async def admit() -> None:
+    """Lets everybody in."""
+
+
+async def test_details_are_for_those_whom_the_dependency_lets_in() -> None:
+    """Without one there is no such path; with one that refuses there is no answer, for HEAD neither."""
+    checks = [Check("database", fails)]
+    assert (await get(make_app(checks), "/health/details")).status_code == 404
+    refusing = make_app(checks, details=[Depends(refuse)])
+    for method in ("GET", "HEAD"):
+        assert (await get(refusing, "/health/details", method)).status_code == 401
+    answer = await get(make_app(checks, details=[Depends(admit)]), "/health/details")
+    assert answer.status_code == 503
+    assert "hunter2" not in answer.text
+
+
+async def test_details_tell_all_of_all_checks() -> None:
+    """Times, causes and measurements, in the draft's form, and of every group."""
+
+    async def measured() -> Measured:
+        return Measured(5, "bytes", passes=False)
+
+    checks = [
+        Check("database", works),
+        Check("cache", fails, critical=False),
+        Check("disk", measured, critical=False, groups=["storage"]),
+        Check("slow", hangs, timeout=0.01, critical=False),
+    ]
+    answer = await get(make_app(checks, details=[Depends(admit)]), "/health/details")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/health+json"
+    body = answer.json()
+    assert (body["status"], body["releaseId"]) == ("warn", "1.2.3")
+    made = {"time": "2026-01-01T12:00:00Z", "seconds": 0.0}
+    assert body["checks"] == {
+        "database": [{"status": "pass", "critical": True, **made}],
+        "cache": [{"status": "warn", "critical": False, "output": "ConnectionError", **made}],
+        "disk": [{"status": "warn", "critical": False, "observedValue": 5.0, "observedUnit": "bytes", **made}],
+        "slow": [{"status": "warn", "critical": False, "output": "timeout", **made}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "critical", "status_code", "status"),
+    [(works, True, 200, "pass"), (fails, False, 200, "warn"), (fails, True, 503, "fail")],
+    ids=["pass", "warn", "fail"],
+)
+async def test_the_form_of_the_draft(run: Any, critical: bool, status_code: int, status: str) -> None:
+    """`application/health+json` with the status that goes with the status code, and no more than the names."""
+    app = make_app([Check("database", run, critical=critical)], render="health+json")
+    answer = await get(app, "/ready")
+    assert answer.status_code == status_code
+    assert answer.headers["content-type"] == "application/health+json"
+    assert answer.headers["cache-control"] == "no-store"
+    failing = {} if status == "pass" else {"checks": {"database": [{"status": status}]}}
+    assert answer.json() == {"status": status, "releaseId": "1.2.3", **failing}
+    alive = await get(app, "/health")
+    assert (alive.status_code, alive.json()) == (200, {"status": "pass", "releaseId": "1.2.3"})
+
+
+@pytest.mark.parametrize("render", ["plain", "health+json"])
+async def test_not_ready_while_draining(render: str) -> None:
+    """From the announcement on: nothing is asked any more, other questions are answered as before."""
+    asked = 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+
+    shutdown = Shutdown(delay=60)
+    app = make_app([Check("database", ask, ttl=0, groups=["ready", "live"])], render=render)
+    app.router.lifespan_context = compose(shutdown.lifespan)
+    async with client(app) as api:
+        assert (await api.get("/ready")).status_code == 200
+        shutdown.begin()
+        answer = await api.get("/ready")
+        assert answer.status_code == 503
+        assert "draining" in answer.text
+        assert asked == 1
+        assert (await api.get("/health")).status_code == 200
+        assert (await api.get("/health/live")).status_code == 200
+        shutdown.stop()
+        assert (await api.get("/ready")).status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_head_works(path: str) -> None:
+    """Some monitors ask by HEAD."""
+    assert (await get(make_app(), path, "HEAD")).status_code == 200
+
+
+@pytest.mark.parametrize("options", [{"render": "xml"}, {"details": []}], ids=["no such form", "details for everyone"])
+def test_refuses_what_cannot_be_meant(options: Any) -> None:
+    """With a message that names the cure."""
+    with pytest.raises(ValueError, match=r"choose|give a dependency"):
+        health_router(**options)

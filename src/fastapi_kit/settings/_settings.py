@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 
 from fastapi_kit.settings._guard import development_secret, production_problems
@@ -19,6 +19,10 @@ def _lower(value: object) -> object:
 
 def _secret_key(read: dict[str, Any]) -> SecretStr:
     return SecretStr("" if read["environment"] == "production" else development_secret())
+
+
+def _drain_seconds(read: dict[str, Any]) -> float:
+    return 5.0 if read["environment"] == "production" else 0.0
 
 
 class Settings(pydantic_settings.BaseSettings):
@@ -58,6 +62,16 @@ class Settings(pydantic_settings.BaseSettings):
     access_token_expire_minutes: int = Field(default=30, ge=1, description="Life of an access token, in minutes.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     workers: int = Field(default=1, ge=1, description="Number of worker processes.")
+    drain_seconds: float = Field(
+        default_factory=_drain_seconds,
+        ge=0,
+        le=3600,
+        description="Seconds between SIGTERM and the server's shutdown, in which load balancers learn of it. "
+        "5 in production, else 0.",
+    )
+    trusted_proxies: CommaList[IPvAnyNetwork] = Field(
+        default=(), description="Networks of proxies whose X-Forwarded headers are believed."
+    )
     log_level: Annotated[Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(_lower)] = Field(
         default="info", description="The least severe record that is logged."
     )
