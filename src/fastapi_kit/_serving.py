@@ -83,4 +83,5 @@ def run(
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         server_header=False,
+        lifespan="on",  # an app that fails there does not start, instead of being served without its resources
     )

@@ -51,6 +51,20 @@ def test_the_first_start_seeds_and_the_second_serves_at_once(tmp_path: Path) -> 
     assert took < 5
 
 
+@pytest.mark.slow
+def test_several_workers_serve(tmp_path: Path) -> None:
+    """Both processes start, one world is loaded, and Ctrl-C ends all of them."""
+    with served(tmp_path, "--workers", "2") as (address, process):
+        with urlopen(address + QUERY, timeout=30) as answer:  # noqa: S310
+            assert len(json.load(answer)["items"]) == 5
+        assert process.stdout is not None
+        workers = 0
+        while workers < 2:
+            workers += "Application startup complete" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+
+
 def test_a_port_in_use_is_said_and_nothing_is_seeded(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(command: list[str], port: int, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+def served(command: list[str], port: int, log: Path, **environment: str) -> Generator["subprocess.Popen[bytes]"]:
     """Run `python -m <command>` from the repository until the block ends, which begins when `/health` answers."""
     with (
         log.open("wb") as output,

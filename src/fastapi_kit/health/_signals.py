@@ -8,7 +8,7 @@ does nothing in its place.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -20,7 +20,7 @@ _LOOP_MODULES = ("asyncio.", "uvloop.")
 @contextmanager
 def intercepted(
     on_signal: Callable[[int, Callable[[], object] | None], None], *, keep: signal.Signals | None
-) -> Iterator[bool]:
+) -> Generator[bool]:
     """Call `on_signal` for each SIGTERM and SIGINT, and give the server's handlers back at the end.
 
     Only in the main thread, and only for signals that somebody handles already. `on_signal` runs in the signal's
