@@ -64,6 +64,9 @@ class Settings(pydantic_settings.BaseSettings):
     cors_origins: CommaList[str] = Field(default=(), description="Origins whose pages may call this API.")
     cors_credentials: bool = Field(default=False, description="Whether those pages may send cookies.")
     trusted_hosts: CommaList[str] = Field(default=(), description="Host names that are served; none given: any.")
+    trusted_proxies: CommaList[str] = Field(
+        default=(), description="Networks of proxies that tell the client's address, such as 10.0.0.0/8; none: nobody."
+    )
     public_docs: bool = Field(default=True, description="Whether the API's documentation is served to everyone.")
 
     def __init__(self, **values: Any) -> None:
