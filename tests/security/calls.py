@@ -1,6 +1,6 @@
 """Driving an ASGI app by hand: what it sends, message by message."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,9 +21,9 @@ async def drive(app: ASGIApp, **scope: Any) -> list[Message]:
     return sent
 
 
-def answering(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]] = (), kind: str = "http") -> ASGIApp:
+def answering(headers: Mapping[str, str] | None = None, kind: str = "http") -> ASGIApp:
     """An app that answers 200 with these headers."""
-    pairs = [(k.encode(), v.encode()) for k, v in headers.items()] if isinstance(headers, Mapping) else list(headers)
+    pairs = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         start = f"{kind}.response.start"

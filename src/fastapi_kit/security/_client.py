@@ -33,7 +33,7 @@ class TrustedProxiesMiddleware:
             raise ValueError(f"networks={networks!r}: name the networks of your proxies, in a list.")
         self.app = app
         self._trusted = Networks(networks)
-        self._header = header
+        self._header: ForwardedHeader = header
         self._name = header.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
