@@ -7,7 +7,7 @@ that adds headers, so they carry them.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -30,6 +30,9 @@ from fastapi_kit.security import (
 )
 from fastapi_kit.settings import Settings
 
+if TYPE_CHECKING:  # it needs an extra
+    from fastapi_kit.metrics import Metrics
+
 __all__ = ["create_app", "index_routes"]
 
 _COMPRESSED_FROM = 1_000
@@ -47,6 +50,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     resources: Sequence[Resource] = (),
     checks: Sequence[Check] = (),
     headers: Mapping[str, str] = API_HEADERS,
+    metrics: "Metrics | None" = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -62,6 +66,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         resources: Further resources of the lifespan, opened after the database.
         checks: Further checks of `/ready`.
         headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
+        metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
 
@@ -73,6 +78,10 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+    if metrics is not None:
+        resources = [*resources, metrics.lifespan]
+        if database is not None:
+            metrics.watch_pool("database", database.pool_usage)
     options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
@@ -80,10 +89,12 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     app = FastAPI(lifespan=compose(*resources, _route_index), **options)
     if largest_body is not None:
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
-    _add_layers(app, settings, headers)
+    _add_layers(app, settings, headers, metrics)
     protect_docs(app)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
+    if metrics is not None:
+        app.include_router(metrics.router())
     for router in routers:
         app.include_router(router)
     return app
@@ -96,17 +107,18 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
     yield
 
 
-def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str]) -> None:
+def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None") -> None:
     """Each layer goes around those before it."""
     if settings.trusted_hosts:
-        app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts)
+        probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
+        app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts, probes=probes)
     install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
     if settings.cors_origins:
         cors = CORS(origins=settings.cors_origins, credentials=settings.cors_credentials)
         app.add_middleware(CORSMiddleware, **cors.options())
     app.add_middleware(SecurityHeadersMiddleware, headers=headers)
-    app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(RequestContextMiddleware, observers=[metrics] if metrics else ())
     if settings.trusted_proxies:
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
