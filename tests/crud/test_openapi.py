@@ -182,7 +182,7 @@ def test_the_pattern_of_sort_takes_what_a_list_takes() -> None:
     reader = QueryReader(compile_query(query, resource.mapped, resource.visible, {}))
     for sort in [*SORTS, "nam", "name,", ",name", "--name", "name,,id", "name-id", "rank", "names", "Name"]:
         try:
-            reader.list(f"sort={sort}".encode(), ())
+            reader.list(f"sort={sort}".encode(), frozenset())
             readable = True
         except ValidationProblem:
             readable = False

@@ -1,10 +1,10 @@
 """What each generated route does: read the request (pure), run its work (the executor), write the bytes (pure)."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.message import Message
 from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Request, Response
@@ -21,7 +21,7 @@ from fastapi_kit.crud._executor import Executor
 from fastapi_kit.crud._parameters import refuse_parameters
 from fastapi_kit.crud._parsing import field_errors
 from fastapi_kit.crud._reads import cursors_of, read_page, read_row
-from fastapi_kit.crud._requests import DeletedMode
+from fastapi_kit.crud._requests import DeletedMode, ListRequest
 from fastapi_kit.crud._steps import Target
 from fastapi_kit.crud._writer import Writer
 from fastapi_kit.db import database_of
@@ -37,9 +37,6 @@ from fastapi_kit.errors import (
 
 FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
 """Scope key: names of the query parameters that the route's dependencies take."""
-
-_OF_A_QUERY = "%!$&'()*+,=:@/?"
-"""What may stand in a query as it is (RFC 3986, section 3.4), but for `;`, at which clients cut links."""
 
 T = TypeVar("T")
 
@@ -78,7 +75,7 @@ class Operations:
         }
         values = self._output.values(found.rows, found.layout, found.children)
         body = self._output.many(values, found.layout, page)
-        return json_response(body, headers=_links(request, following, preceding))
+        return json_response(body, headers=_links(asked, following, preceding))
 
     async def get(self, request: Request, session: AsyncSession | None) -> Response:
         """One row."""
@@ -284,16 +281,11 @@ def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | N
     return Response(body, status, headers, media_type="application/json")
 
 
-def _links(request: Request, following: str | None, preceding: str | None) -> dict[str, str]:
+def _links(asked: ListRequest, following: str | None, preceding: str | None) -> dict[str, str]:
     """`Link` to the pages beside this one (RFC 8288), relative to it."""
-    if following is None and preceding is None:
-        return {}
-    query: bytes = request.scope["query_string"]
-    parts = (part for part in query.decode("ascii").split("&") if part)
-    kept = (f"{part}&" for part in parts if unquote_plus(part.partition("=")[0]) not in {"cursor", "page"})
-    base = quote("".join(kept), safe=_OF_A_QUERY)
     pairs = (("next", following), ("prev", preceding))
-    return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
+    links = [f'<?{asked.beside}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor]
+    return {"Link": ", ".join(links)} if links else {}
 
 
 def _list_header(request: Request, name: str) -> str | None:
@@ -301,9 +293,9 @@ def _list_header(request: Request, name: str) -> str | None:
     return ",".join(found) if (found := request.headers.getlist(name)) else None
 
 
-def foreign(request: Request) -> Collection[str]:
+def foreign(request: Request) -> frozenset[str]:
     """The parameters that belong to the route's dependencies."""
-    names: Collection[str] = request.scope.get(FOREIGN_PARAMETERS, ())
+    names: frozenset[str] = request.scope.get(FOREIGN_PARAMETERS, frozenset())
     return names
 
 
