@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fastapi_kit._exchange import ExchangeKind, Observed
-from fastapi_kit.logs import RequestContextMiddleware
+from fastapi_kit._exchange import ExchangeKind
+from fastapi_kit.logs import Observed, RequestContextMiddleware
 
 
 class Remembering:

@@ -198,7 +198,7 @@ def test_the_exposition_is_in_the_format_that_is_asked_for() -> None:
         "": "text/plain; version=0.0.4; charset=utf-8",
         "*/*": "text/plain; version=0.0.4; charset=utf-8",
         "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1": "application/openmetrics-text",
-        "application/openmetrics-text; version=a.b": "application/openmetrics-text",
+        "Application/OpenMetrics-Text; version=a.b": "application/openmetrics-text",
         "text/plain; version=x;escaping=y": "text/plain; version=0.0.4; charset=utf-8",
     }.items():
         answer = client.get("/metrics", headers={"accept": accept})

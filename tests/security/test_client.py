@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fastapi_kit.security import TrustedProxiesMiddleware
 from tests.security.calls import answering, drive
@@ -45,6 +46,20 @@ async def test_a_websocket_has_schemes_of_its_own() -> None:
 async def test_nobody_else_is_believed(client: tuple[str, int] | None) -> None:
     """Strangers, and peers without an address."""
     assert await seen(client=client, headers=SAYS) == (client, "http")
+
+
+async def test_a_server_may_have_found_the_client_already() -> None:
+    """As uvicorn has for proxies on the same machine: what it has found is no proxy's address, or one that counts."""
+    inside: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        inside.append(scope)
+
+    ours: Any = TrustedProxiesMiddleware(app, networks=["10.0.0.0/8", "127.0.0.1"])
+    for said in ("6.6.6.6, 1.1.1.1", "6.6.6.6, 1.1.1.1, 10.0.0.2"):
+        both: Any = ProxyHeadersMiddleware(ours, "127.0.0.1")
+        await drive(both, client=("127.0.0.1", 1), headers=[(b"x-forwarded-for", said.encode())])
+        assert inside.pop()["client"] == ("1.1.1.1", 0)
 
 
 async def test_a_proxy_that_says_nothing_is_the_client() -> None:
