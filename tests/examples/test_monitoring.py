@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from fastapi import WebSocket
 from prometheus_client.parser import text_string_to_metric_families
 
 from examples.atlas.main import make_app
@@ -108,7 +109,7 @@ def exposition(directory: Path) -> str:
     return asyncio.run(scrape())
 
 
-async def accept_and_close(websocket: Any) -> None:
+async def accept_and_close(websocket: WebSocket) -> None:
     """The shortest session there is."""
     await websocket.accept()
     await websocket.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as PrometheusCounter
 from starlette.types import Message, Scope
+from starlette.websockets import WebSocketDisconnect
 
 from fastapi_kit.logs import RequestContextMiddleware
 from fastapi_kit.metrics import Metrics, MetricsMiddleware
@@ -152,10 +153,21 @@ def test_websockets_are_sessions_and_no_requests() -> None:
         websocket.send_text("fail")
     found = exposed(metrics)
     for outcome in ("ok", "error"):
-        assert value(found, "websocket_sessions_total", route="/rooms/{room}", outcome=outcome) == 1
+        labels = {"route": "/rooms/{room}", "status": "101", "outcome": outcome}
+        assert value(found, "websocket_sessions_total", **labels) == 1
     assert value(found, "websocket_session_duration_seconds_count", route="/rooms/{room}") == 2
     assert value(found, "websocket_sessions_in_progress") == value(found, "http_requests_in_progress") == 0
     assert labels_of(found, "http_requests_total") == []
+
+
+def test_a_refused_websocket_is_counted_and_not_timed() -> None:
+    """It has no duration that would say anything of sessions."""
+    metrics = Metrics(registry=CollectorRegistry())
+    with pytest.raises(WebSocketDisconnect), TestClient(make_app(metrics)).websocket_connect("/nowhere"):
+        pass
+    found = exposed(metrics)
+    assert value(found, "websocket_sessions_total", route="unmatched", status="403", outcome="ok") == 1
+    assert labels_of(found, "websocket_session_duration_seconds_count") == []
 
 
 def kept() -> int:

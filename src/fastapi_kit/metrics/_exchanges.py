@@ -18,6 +18,7 @@ OTHER = "other"
 NONE = "none"
 
 _STATUSES = range(100, 600)
+_SWITCHING_PROTOCOLS = 101
 _SESSION_BUCKETS = (1, 10, 60, 300, 900, 3_600, 14_400, 86_400)
 
 
@@ -55,8 +56,8 @@ class ExchangeMetrics:
         self._bytes = Counter("http_response_bytes", "Bytes of the bodies of responses.", route, registry=registry)
         self._sessions = Counter(
             "websocket_sessions",
-            "Websockets that have ended, by how they did.",
-            ("route", "outcome"),
+            "Websockets that have ended or were refused, by status (101, or that of the refusal) and how they did.",
+            ("route", "status", "outcome"),
             registry=registry,
         )
         self._session_durations = Histogram(
@@ -80,9 +81,7 @@ class ExchangeMetrics:
         """Count and time an exchange that has ended."""
         self._open[exchange.kind].dec()
         if exchange.kind == "websocket":
-            route = exchange.route or UNMATCHED
-            self._sessions.labels(route, exchange.outcome).inc()
-            self._session_durations.labels(route).observe(exchange.duration)
+            self._session(exchange)
             return
         request = self._known.get((exchange.method, exchange.route, exchange.status, exchange.outcome))
         if request is None:
@@ -91,10 +90,17 @@ class ExchangeMetrics:
         request.time(exchange.duration)
         request.add_bytes(exchange.size)
 
+    def _session(self, exchange: Observed) -> None:
+        """Count a websocket, and time it if it came about."""
+        route = exchange.route or UNMATCHED
+        self._sessions.labels(route, _label_of(exchange.status), exchange.outcome).inc()
+        if exchange.status == _SWITCHING_PROTOCOLS:
+            self._session_durations.labels(route).observe(exchange.duration)
+
     def _request(self, exchange: Observed) -> _Request:
         """The series of such a request, kept for the next one unless it is of an unbounded kind."""
         method = exchange.method if exchange.method in METHODS else OTHER
-        status = str(exchange.status) if exchange.status in _STATUSES else NONE
+        status = _label_of(exchange.status)
         route = (method, exchange.route or UNMATCHED)
         request = _Request(
             self._requests.labels(*route, status, exchange.outcome).inc,
@@ -104,6 +110,10 @@ class ExchangeMetrics:
         if method != OTHER and status != NONE:
             self._known[exchange.method, exchange.route, exchange.status, exchange.outcome] = request
         return request
+
+
+def _label_of(status: int | None) -> str:
+    return str(status) if status in _STATUSES else NONE
 
 
 def _gauge(name: str, documentation: str, registry: CollectorRegistry) -> Gauge:

@@ -42,7 +42,7 @@ class Metrics:
     | `http_request_duration_seconds` (histogram) | `method`, `route` |
     | `http_response_bytes_total` | `method`, `route` |
     | `http_requests_in_progress` | |
-    | `websocket_sessions_total` | `route`, `outcome` |
+    | `websocket_sessions_total` | `route`, `status`, `outcome` |
     | `websocket_session_duration_seconds` (histogram) | `route` |
     | `websocket_sessions_in_progress` | |
     | `db_pool_size`, `db_pool_in_use`, `db_pool_waiting` | `pool` |
