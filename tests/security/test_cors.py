@@ -59,6 +59,9 @@ def test_what_browsers_never_send_is_refused(origin: str, cure: str) -> None:
         ({"origin_regex": r"https://.*\.example\.com$"}, "not anchored"),
         ({"origin_regex": r"^https://example\.com|https://evil\.com$"}, "not anchored"),
         ({"origin_regex": r"^(https)://[|)]x\.example|b\.example$"}, "not anchored"),
+        ({"origin_regex": r"^https://app.example\.com$"}, "stands for any character"),
+        ({"origin_regex": r"^https://.*example\.com$"}, "lets https://strangerexample.com in"),
+        ({"origin_regex": r"\Ahttps://([a-z.]+)example\.com\Z"}, "lets https://strangerexample.com in"),
         ({"origin_regex": "^.*$"}, "lets null in"),
         ({"origin_regex": "^https://.+$"}, "lets https://stranger.example in"),
         ({"origin_regex": "^https://("}, "no regular expression"),
@@ -83,6 +86,7 @@ def test_what_lets_strangers_in_is_refused(options: dict[str, Any], cure: str) -
         ("http://localhost:5173", True),
         ("http://[::1]:5173", True),
         ("https://v12.preview.example", True),
+        ("https://a.b.team.preview.example", True),
         ("https://v12.previewxexample", False),
         ("null", False),
     ],
@@ -91,7 +95,7 @@ def test_who_may_read(origin: str, *, expected: bool) -> None:
     """Origins by name, by wildcard and by expression, each for itself."""
     cors = CORS(
         origins=["https://app.example.com", "https://*.wild.example", "http://localhost:5173", "http://[::1]:5173"],
-        origin_regex=r"^https://(?:v\d+|main)\.preview\.example$",
+        origin_regex=r"^https://(?:v\d+|main|[a-z.]+\.team)\.preview\.example$",
         credentials=True,
     )
     assert allowed(cors, origin) is expected

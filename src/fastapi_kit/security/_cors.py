@@ -12,6 +12,11 @@ _LABELS = r"(?:[a-z0-9_-]+\.)+"
 _WILDCARD = "*."
 _EXAMPLE = "write one such as 'https://app.example.com', in ASCII (punycode for other letters)."
 
+_ESCAPES_AND_CLASSES = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
+_BARE_DOT = re.compile(r"\.(?![*+?{])")
+# The literal text after the last part that repeats, if it begins within a name: `.*example\.com$`.
+_ENDING = re.compile(r"[*+}]\)?([a-z0-9](?:[a-z0-9-]|\\\.)*)(?:\$|\\Z)$")
+
 # No pattern that means somebody's own pages matches these.
 _STRANGERS = (
     "null",
@@ -110,16 +115,25 @@ def _what_is_wrong_with_regex(pattern: str) -> str | None:
         compiled = re.compile(pattern)
     except re.error as error:
         return f"is no regular expression: {error}."
-    if not pattern.startswith(("^", r"\A")) or not pattern.endswith(("$", r"\Z")) or _has_open_alternative(pattern):
+    bare = _ESCAPES_AND_CLASSES.sub("", pattern)
+    if not pattern.startswith(("^", r"\A")) or not pattern.endswith(("$", r"\Z")) or _has_open_alternative(bare):
         return "is not anchored: begin it with ^, end it with $, and put alternatives into (?:...|...)."
-    if found := next((stranger for stranger in _STRANGERS if compiled.fullmatch(stranger)), None):
-        return f"lets {found} in: name your domain in it, or use origins=['*'] for an API that is everybody's."
+    if _BARE_DOT.search(bare):
+        return r"has a dot that stands for any character: write \. for a dot."
+    if found := next(filter(compiled.fullmatch, _strangers(pattern)), None):
+        return f"lets {found} in: say which domain, with the dot before it, or use origins=['*'] for everybody."
     return None
 
 
-def _has_open_alternative(pattern: str) -> bool:
+def _has_open_alternative(bare: str) -> bool:
     """Whether a `|` outside of parentheses leaves one end of each side without its anchor."""
-    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", pattern)
     while (closed := re.sub(r"\([^()]*\)", "", bare)) != bare:
         bare = closed
     return "|" in bare
+
+
+def _strangers(pattern: str) -> Iterator[str]:
+    """Origins that no pattern for somebody's own pages matches; among them a domain that only ends like the pattern."""
+    yield from _STRANGERS
+    if ending := _ENDING.search(pattern):
+        yield f"https://stranger{ending[1].replace(chr(92), '')}"
