@@ -10,7 +10,7 @@ from fastapi_kit.db import Database
 from fastapi_kit.metrics import Metrics
 
 from .data import CREDIT
-from .routes import cities, continents, countries, visits
+from .routes import routers
 from .seed import create_tables
 from .settings import AtlasSettings
 
@@ -38,7 +38,7 @@ def make_app(settings: AtlasSettings) -> FastAPI:
         database=database,
         resources=[tables],
         metrics=Metrics(),
-        routers=[continents, countries, cities, visits],
+        routers=routers,
     )
 
 

@@ -152,7 +152,7 @@ def test_the_parameters_of_a_list_are_exact() -> None:
     assert {name: parameter["schema"] for name, parameter in parameters.items()} == {
         "page": {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10},
-        "cursor": {"type": "string", "maxLength": 2_000, "pattern": "^[A-Za-z0-9_-]+$"},
+        "cursor": {"type": "string", "maxLength": 4_000, "pattern": "^[A-Za-z0-9_-]+$"},
         "sort": {
             "type": "string",
             "pattern": r"^(?!(.*[,-])?([^,-]+),(.*[,-])?\2(,|$))-?(name|population)(,-?(name|population)){0,1}$",

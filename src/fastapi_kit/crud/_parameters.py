@@ -13,7 +13,7 @@ from fastapi_kit.crud._filters import Filter
 from fastapi_kit.crud._order import Order, read_order
 from fastapi_kit.crud._parsing import text_parser
 from fastapi_kit.crud._query import CountMode, ListGrammar
-from fastapi_kit.crud._reader import Reader
+from fastapi_kit.crud._reader import Reader, words_of
 from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, RowRequest, Shape, View, at
 from fastapi_kit.crud._sql import RAW, escape_like
 from fastapi_kit.errors import NotFoundError
@@ -150,7 +150,7 @@ class QueryReader:
             order = read_order(sort, self._grammar.sortable, self._grammar.keys) if sort else ()
         except KeyError as error:
             raise ValueError(f"sort: {error} is there twice, or none of {', '.join(self._grammar.sortable)}") from None
-        asked = {"sort": order, "search": search.split(), "limit": limit, "deleted": deleted, "count": "none"}
+        asked = {"sort": order, "search": words_of(search), "limit": limit, "deleted": deleted, "count": "none"}
         return self._request(asked, tuple(sorted(filters)), values, tuple(f"{k}={v!r}" for k, v in where.items()))
 
     def _list(self, query_string: bytes, foreign: Collection[str], known: frozenset[str]) -> ListRequest:
