@@ -136,4 +136,4 @@ def _strangers(pattern: str) -> Iterator[str]:
     """Origins that no pattern for somebody's own pages matches; among them a domain that only ends like the pattern."""
     yield from _STRANGERS
     if ending := _ENDING.search(pattern):
-        yield f"https://stranger{ending[1].replace(chr(92), '')}"
+        yield "https://stranger" + ending[1].replace("\\", "")
