@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastapi_kit.app import ServerOptions, run
-from fastapi_kit.settings import InvalidSettingsError, Settings
+from fastapi_kit.settings import Settings
 from tests.integration.served import ROOT, free_port, served
 
 APP = "tests.integration.draining"
@@ -33,13 +33,6 @@ def test_refuses_times_that_cannot_be(options: dict[str, int]) -> None:
 def test_idle_connections_outlive_those_of_usual_load_balancers() -> None:
     """60 seconds are what AWS's load balancers and nginx keep an idle connection for."""
     assert ServerOptions().keep_alive > 60
-
-
-@pytest.mark.parametrize("value", ["*", "10.0.0.1/8", "proxy.example"])
-def test_proxies_are_trusted_by_network_only(value: str) -> None:
-    """Neither everybody by a star, nor names, nor networks with a typing error."""
-    with pytest.raises(InvalidSettingsError, match="TRUSTED_PROXIES"):
-        Settings(trusted_proxies=value)  # pyright: ignore[reportArgumentType]
 
 
 def get(port: int, path: str, **headers: str) -> http.client.HTTPResponse:

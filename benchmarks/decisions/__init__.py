@@ -5,6 +5,7 @@ the way that was taken.
 
 - `connections`: one SELECT on PostgreSQL, by connections that rest in AUTOCOMMIT or are switched to it.
 - `handlers`: a generated GET on SQLite, with and without FastAPI's solver.
+- `layers`: a request with metrics, in the layer of the logs or in one of their own.
 - `answers`: rows to bytes, serialised only or validated before.
 - `totals`: the statements of a list's total on SQLite, with all places of the atlas.
 - `trips`: one SELECT on SQLite, by the kit's cursor and by SQLAlchemy's.

@@ -12,6 +12,7 @@ from benchmarks._measure import Contender, Pace, frozen_heap, interleave, median
 from ._answers import answers
 from ._connections import connections
 from ._handlers import handlers
+from ._layers import layers
 from ._totals import totals
 from ._trips import trips
 
@@ -22,6 +23,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "answers": answers,
     "connections": connections,
     "handlers": handlers,
+    "layers": layers,
     "totals": totals,
     "trips": trips,
 }

@@ -23,6 +23,7 @@ WORTH_OPENING = {
     "/countries?continent_code=OC&sort=-area_km2": "Oceania's countries",
     "/health": "is it alive?",
     "/ready": "can it serve?",
+    "/metrics": "how is it doing? examples/monitoring has alerts and a dashboard",
 }
 
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from fastapi_kit.app import create_app
 from fastapi_kit.db import Database
+from fastapi_kit.metrics import Metrics
 
 from .data import CREDIT
 from .routes import routers
@@ -36,6 +37,7 @@ def make_app(settings: AtlasSettings) -> FastAPI:
         description=DESCRIPTION,
         database=database,
         resources=[tables],
+        metrics=Metrics(),
         routers=routers,
     )
 

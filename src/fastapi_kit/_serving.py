@@ -42,9 +42,9 @@ def run(
 ) -> None:
     """Serve `app` until a signal ends it. Needs the extra `server`.
 
-    The settings give the port, the number of workers, the level and form of the log, and the networks of proxies whose
-    `X-Forwarded-For` and `X-Forwarded-Proto` are believed: of nobody else. Several workers are processes that share the
-    port; each imports the app and opens its own resources, such as a pool of connections.
+    The settings give the port, the number of workers, and the level and form of the log. Several workers are processes
+    that share the port; each imports the app and opens its own resources, such as a pool of connections. Headers in
+    which proxies tell the client's address are left to the app (`TrustedProxiesMiddleware`).
 
     The server logs in the form of the kit (`configure`), writes no access log of its own and sends no `Server` header.
 
@@ -80,8 +80,7 @@ def run(
         workers=settings.workers,
         timeout_keep_alive=options.keep_alive,
         timeout_graceful_shutdown=options.graceful_timeout,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        proxy_headers=False,  # `TrustedProxiesMiddleware` reads them, on every server
         server_header=False,
         lifespan="on",  # an app that fails there does not start, instead of being served without its resources
     )

@@ -1,18 +1,18 @@
 """`create_app`: the parts of the kit put together, as a user could put them together.
 
-The layers of a request, from outside in: request context (id, access log) → trusted hosts → CORS → GZip → draining →
-error boundary → routes, with an index in front. Errors are answered inside CORS and the request context, so they carry
-the headers of both.
+The layers of a request, from outside in: trusted proxies → request context (id, access log) → security headers → CORS →
+GZip → draining → error boundary → trusted hosts → body limit → routes, with an index in front. Errors are answered
+inside of all that adds headers, so they carry them.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
@@ -21,51 +21,81 @@ from fastapi_kit.errors import install
 from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
+from fastapi_kit.security import (
+    API_HEADERS,
+    CORS,
+    SecurityHeadersMiddleware,
+    TrustedHostsMiddleware,
+    TrustedProxiesMiddleware,
+    protect_docs,
+)
 from fastapi_kit.settings import Settings
+
+if TYPE_CHECKING:  # it needs an extra
+    from fastapi_kit.metrics import Metrics
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
 
 _COMPRESSED_FROM = 1_000
 """Bytes from which an answer is worth compressing: below that it fits into one packet anyway."""
 
+_LARGEST_BODY = 1_048_576
+"""Bytes of a request's body at most, where neither the app nor the route says otherwise."""
 
-def create_app(
+
+def create_app(  # noqa: PLR0913 - the parts, each by its name
     settings: Settings,
     *,
     database: Database | None = None,
     routers: Iterable[APIRouter] = (),
     resources: Sequence[Resource] = (),
     checks: Sequence[Check] = (),
+    headers: Mapping[str, str] = API_HEADERS,
+    metrics: "Metrics | None" = None,
     **options: Any,
 ) -> FastAPI:
-    """Make an app with logs, errors in one shape, health routes, CORS, compression and a database.
+    """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
 
-    At start-up its routes are indexed, see `index_routes`.
+    At start-up its routes are indexed, see `index_routes`. Middleware given as `middleware=` is inside all layers but
+    the limits, so what it raises is answered as a route's error is; `app.add_middleware` puts it outside of all.
 
     Args:
-        settings: What the environment says: log level, CORS origins, trusted hosts, whether the docs are public, how
-            long the app drains.
+        settings: What the environment says: log level, CORS origins, trusted hosts and proxies, whether the docs are
+            public, how long the app drains.
         database: The app's database; opened and closed with it, and asked by `/ready`.
         routers: Included in this order.
         resources: Further resources of the lifespan, opened after the database.
         checks: Further checks of `/ready`.
-        options: Arguments of `FastAPI`, such as `title` and `version`; `servers` is the one that serves the document,
-            if they do not say otherwise.
+        headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
+        metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
+        options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
+            one that serves the document, and `max_body_size` is 1 MiB.
 
     Raises:
+        ValueError: The settings name an origin, a host or a proxy that is unsafe or none.
         SessionScopeError: At start-up, if a route would use its session beyond its end.
     """
     configure(settings.log_level, format="json" if settings.environment == "production" else "auto")
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+    if metrics is not None:
+        resources = [*resources, metrics.lifespan]
+        if database is not None:
+            metrics.watch_pool("database", database.pool_usage)
     options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
+    largest_body = options.pop("max_body_size", _LARGEST_BODY)
     app = FastAPI(lifespan=compose(*resources, _route_index, Shutdown(settings.drain_seconds).lifespan), **options)
-    _add_layers(app, settings)
+    if largest_body is not None:
+        app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
+    _add_layers(app, settings, headers, metrics)
+    protect_docs(app)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
+    if metrics is not None:
+        app.include_router(metrics.router())
     for router in routers:
         app.include_router(router)
     return app
@@ -73,28 +103,26 @@ def create_app(
 
 @asynccontextmanager
 async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
-    """The last resource: by now all routes are there."""
+    """The last that may add routes has done so."""
     index_routes(app)
     yield
 
 
-def _add_layers(app: FastAPI, settings: Settings) -> None:
+def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None") -> None:
     """Each layer goes around those before it."""
+    if settings.trusted_hosts:
+        probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
+        app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts, probes=probes)
     install(app)
     app.add_middleware(DrainingMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_credentials=settings.cors_credentials,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
-        )
-    if settings.trusted_hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.trusted_hosts))
-    app.add_middleware(RequestContextMiddleware)
+        cors = CORS(origins=settings.cors_origins, credentials=settings.cors_credentials)
+        app.add_middleware(CORSMiddleware, **cors.options())
+    app.add_middleware(SecurityHeadersMiddleware, headers=headers)
+    app.add_middleware(RequestContextMiddleware, observers=[metrics] if metrics else ())
+    if settings.trusted_proxies:
+        app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
 
 def _declare_public_operations(app: FastAPI) -> None:

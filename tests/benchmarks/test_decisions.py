@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
         ("answers", "answers-not-validated"),
         pytest.param("connections", "autocommit-at-rest", marks=pytest.mark.postgres),
         ("handlers", "route-handler"),
+        ("layers", "one-observing-layer"),
         pytest.param("totals", "capped-totals", marks=pytest.mark.slow),
         ("trips", "sqlite-one-trip"),
     ],

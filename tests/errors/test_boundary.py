@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -23,7 +24,7 @@ def body(content: bytes, *, more: bool = False) -> Message:
 
 
 async def run(
-    *script: Message | Exception, kind: str = "http", method: str = "GET"
+    *script: Message | Exception, kind: str = "http", method: str = "GET", **more: Any
 ) -> tuple[list[Message], Exception | None]:
     """What gets out of a boundary around an application that sends and raises by script."""
     sent: list[Message] = []
@@ -41,7 +42,7 @@ async def run(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope: Scope = {"type": kind, "method": method, "path": "/", "headers": []}
+    scope: Scope = {"type": kind, "method": method, "path": "/", "headers": [], **more}
     try:
         await ErrorBoundaryMiddleware(app)(scope, receive, send)
     except Exception as exc:  # noqa: BLE001 - it is what the test is about
@@ -133,8 +134,25 @@ async def test_exception_right_after_a_held_start_is_answered() -> None:
     assert isinstance(raised, RuntimeError)
 
 
-@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
-async def test_other_kinds_of_scopes_pass(kind: str) -> None:
-    """Nothing but requests is answered."""
+async def test_a_websocket_is_refused_before_its_handshake() -> None:
+    """With what is meant for clients, as HTTP where the server can, else by a close."""
+    sent, raised = await run(NotFoundError(), kind="websocket", extensions={"websocket.http.response": {}})
+    assert [message["type"] for message in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["title"], raised) == (404, "Not Found", None)
+    closed: Message = {"type": "websocket.close", "code": 1008, "reason": ""}
+    assert await run(NotFoundError(), kind="websocket") == ([closed], None)
+
+
+async def test_a_websocket_that_was_accepted_is_left_to_the_server() -> None:
+    """What is raised then is raised on."""
+    accept: Message = {"type": "websocket.accept"}
     error = NotFoundError()
+    assert await run(accept, error, kind="websocket") == ([accept], error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("lifespan", NotFoundError()), ("websocket", RuntimeError("hidden"))], ids=["lifespan", "fault"]
+)
+async def test_what_is_not_for_clients_passes(kind: str, error: Exception) -> None:
+    """A failed start-up is not answered, and of a failed websocket the server tells."""
     assert await run(error, kind=kind) == ([], error)

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
 from fastapi_kit.crud import CRUDRouter, import_rows
-from fastapi_kit.db import Base, Database, SessionDep, Timestamps, UUIDKey, uuid7
+from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
+from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.schemas import Schema, partial
+from fastapi_kit.security import CORS, page_policy
 from fastapi_kit.settings import Settings
 from fastapi_kit.testing import FrozenClock, client, rolled_back
 
@@ -57,6 +59,16 @@ def test_constructors() -> None:
     assert_type(FrozenClock().now(), datetime)
     assert_type(Settings(port=1).port, int)
     assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter[City])
+
+
+def test_the_edge() -> None:
+    """Policies are text and arguments; an exposition is bytes and their media type."""
+    database, metrics = Database("sqlite://"), Metrics()
+    assert_type(database.pool_usage(), PoolUsage)
+    metrics.watch_pool("main", database.pool_usage)
+    assert_type(metrics.exposition(), tuple[bytes, str])
+    assert_type(page_policy(""), str)
+    assert_type(CORS(origins=["https://a.example"]).options(), dict[str, Any])
 
 
 def test_pages_by_key() -> None:

@@ -1,7 +1,7 @@
 """Database sessions for FastAPI: async engines, one transaction per request, and a base for models.
 
-- `Database`: one pool of connections; give its `lifespan` to the app. `Pool` says how large it is, `Connections` how
-  they are had.
+- `Database`: one pool of connections; give its `lifespan` to the app. `Pool` says how large it is, `PoolUsage` how
+  full, `Connections` how they are had.
 - `SessionDep`: the request's session, committed before the response starts. `get_session` (also `get_db`) is the
   dependency behind it, and what tests override.
 - `after_commit`: work that waits for a session's commit, and is forgotten with a rollback.
@@ -12,7 +12,7 @@
 
 from fastapi_kit.db._after_commit import after_commit
 from fastapi_kit.db._database import Database
-from fastapi_kit.db._engine import Connections, Pool
+from fastapi_kit.db._engine import Connections, Pool, PoolUsage
 from fastapi_kit.db._guard import SessionScopeError
 from fastapi_kit.db._models import HIDDEN, READ_ONLY, Base, SoftDelete, Timestamps, UTCDateTime, UUIDKey, Versioned
 from fastapi_kit.db._problems import DATABASE_ERRORS, as_problem, conflict
@@ -38,6 +38,7 @@ __all__ = [
     "DatabaseURLError",
     "NoDatabaseError",
     "Pool",
+    "PoolUsage",
     "SecondSessionError",
     "SessionDep",
     "SessionScopeError",

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
@@ -10,7 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 from starlette.applications import Starlette
 
-from fastapi_kit.db._engine import Connections, IsolationLevel, Pool, create_engine, pooled
+from fastapi_kit.db._engine import (
+    Connections,
+    IsolationLevel,
+    Pool,
+    PoolUsage,
+    WatchedPool,
+    create_engine,
+    pooled,
+)
 from fastapi_kit.db._guard import check_session_scopes
 from fastapi_kit.db._url import async_url
 
@@ -48,6 +56,7 @@ class Database:
         self.url = async_url(url)
         self.connections: Connections = pooled(create_engine(self.url, pool or Pool(), echo=echo), isolation_level)
         """How connections are had; `fastapi_kit.testing` puts others in their place."""
+        self._pooled = self.connections
 
     @property
     def engine(self) -> AsyncEngine:
@@ -78,6 +87,10 @@ class Database:
     async def ping(self) -> None:
         """Make one round trip to the database; raises SQLAlchemy's error if it cannot be reached."""
         await self.run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+
+    def pool_usage(self) -> PoolUsage:
+        """How full the pool of this process is now; may be called from any thread."""
+        return cast("WatchedPool", self._pooled.resting.pool).usage()
 
     async def dispose(self) -> None:
         """Close the pool's connections; the next use opens new ones."""

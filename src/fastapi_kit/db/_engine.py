@@ -17,7 +17,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from fastapi_kit._clock import SYSTEM_CLOCK
 from fastapi_kit.db._url import extra_for, is_memory
@@ -46,6 +46,36 @@ class Pool:
     """Test each connection before it is used: two more round trips, and no failed request after a database restart."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUsage:
+    """How full a pool is, in this process and at one moment."""
+
+    size: int
+    """Connections that there may be."""
+    in_use: int
+    """Connections that somebody works with."""
+    waiting: int
+    """Callers that have asked for a connection and have none yet, be it that all are in use or that one is opening."""
+
+
+class WatchedPool(AsyncAdaptedQueuePool):
+    """A pool that knows how many wait for it."""
+
+    waiting = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        """A connection, once there is one."""
+        self.waiting += 1
+        try:
+            return super().connect()
+        finally:
+            self.waiting -= 1
+
+    def usage(self) -> PoolUsage:
+        """How full it is now; may be called from any thread."""
+        return PoolUsage(self.size(), self.checkedout(), self.waiting)
+
+
 def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
     """Make the engine whose connections rest in AUTOCOMMIT.
 
@@ -57,7 +87,7 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
         "skip_autocommit_rollback": True,
         "echo": echo,
         "hide_parameters": True,
-        "poolclass": AsyncAdaptedQueuePool,
+        "poolclass": WatchedPool,
         "pool_size": 1 if is_memory(url) else pool.size,
         "max_overflow": 0,
         "pool_timeout": pool.timeout,

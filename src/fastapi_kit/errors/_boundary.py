@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from fastapi_kit._asgi import header
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.errors._answer import Answers, Render
+from fastapi_kit.errors._refusal import refuse
 
 _BODY_LIMIT_STATUS = 413
 _BODY_LIMIT_TEXT = b"Content Too Large"
@@ -25,7 +27,8 @@ _BODY_LIMIT_TEXT = b"Content Too Large"
 class ErrorBoundaryMiddleware:
     """Answers whatever is raised inside: problems and `HTTPException`s with their status, others with a 500.
 
-    Exceptions that are meant for clients end here; anything else is raised again once it is answered. Starlette's
+    Exceptions that are meant for clients end here; anything else is raised again once it is answered. A websocket is
+    refused with what is meant for clients, and with a 500 by the server otherwise. Starlette's
     `text/plain` 413 of a body limit inside is replaced by the one shape of errors. `install` adds it where it is
     needed; add further ones around middleware that raises, inside the layers whose headers the answers shall carry.
 
@@ -49,6 +52,9 @@ class ErrorBoundaryMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run what is inside, and answer in its place if it raises before it answered."""
+        if scope["type"] == "websocket":
+            await self._guard_websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -67,6 +73,22 @@ class ErrorBoundaryMiddleware:
             if not watch.started:
                 await answer(exc)
             raise
+
+    async def _guard_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse it if what is inside raises for the client before it says anything; servers answer all else alike."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except HTTPException as exc:
+            if started:
+                raise
+            await refuse(WebSocket(scope, receive, send), self.answers.response(exc, scope))
 
 
 class _Watch:

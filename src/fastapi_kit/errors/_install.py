@@ -9,16 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
-from starlette.websockets import WebSocketState
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.errors._answer import Answers, Render
 from fastapi_kit.errors._boundary import ErrorBoundaryMiddleware
 from fastapi_kit.errors._openapi import with_declared_errors
-
-_POLICY_VIOLATION = 1008
-_INTERNAL_ERROR = 1011
-_SERVER_ERRORS = 500
+from fastapi_kit.errors._refusal import refuse
 
 
 def install(app: FastAPI, render: Render = "problem", max_errors: int = 20, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -91,16 +87,10 @@ def _http_handler(answers: Answers) -> _HttpHandler:
 
 
 def _websocket_handler(answers: Answers) -> _WebSocketHandler:
-    async def refuse(websocket: WebSocket, exc: Exception) -> None:
-        """Before the handshake as HTTP, where the server can; after it by a close code (RFC 6455, 7.4.1)."""
-        response = answers.response(exc, websocket.scope)
-        unanswered = websocket.application_state is WebSocketState.CONNECTING
-        if unanswered and "websocket.http.response" in websocket.scope.get("extensions", {}):
-            await websocket.send_denial_response(response)
-        elif websocket.application_state is not WebSocketState.DISCONNECTED:
-            await websocket.close(_INTERNAL_ERROR if response.status_code >= _SERVER_ERRORS else _POLICY_VIOLATION)
+    async def answer(websocket: WebSocket, exc: Exception) -> None:
+        await refuse(websocket, answers.response(exc, websocket.scope))
 
-    return refuse
+    return answer
 
 
 def _either(on_http: _HttpHandler, on_websocket: _WebSocketHandler) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -11,9 +11,9 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 
 from fastapi_kit._asgi import REQUEST_ID, header
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
+from fastapi_kit._exchange import Observed, Observer, Observers, Outcome, exchange_of, observed
 from fastapi_kit._routes import template
 from fastapi_kit.logs._configure import adopt_servers
-from fastapi_kit.logs._exchange import HttpExchange, Outcome, WebSocketExchange
 
 ACCESS_LOGGER = "fastapi_kit.access"
 """The logger that writes the access events."""
@@ -48,6 +48,7 @@ class RequestContextMiddleware:
         app: What is inside.
         header: Name of the header, of requests and responses alike.
         quiet: Route templates or paths, of probes for example, whose successes are logged at debug level.
+        observers: Who is told of each exchange as well, such as `fastapi_kit.metrics.Metrics`; nobody by default.
         clock: Gives the duration.
     """
 
@@ -56,12 +57,14 @@ class RequestContextMiddleware:
         app: ASGIApp,
         *,
         header: str = "X-Request-ID",
-        quiet: Collection[str] = ("/health", "/ready"),
+        quiet: Collection[str] = ("/health", "/ready", "/metrics"),
+        observers: Sequence[Observer] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.app = app
         self._header = header.lower().encode("ascii")
         self._quiet = frozenset(quiet)
+        self._observers = Observers(observers)
         self._clock = clock
         self._log: Any = None
         self._log_made_from: tuple[object, ...] = ()
@@ -77,13 +80,14 @@ class RequestContextMiddleware:
         given = header(scope["headers"], self._header)
         raw_id = given if given is not None and _VALID_ID.fullmatch(given) else os.urandom(16).hex().encode()
         request_id = scope[REQUEST_ID] = raw_id.decode("ascii")
-        exchange = (HttpExchange if kind == "http" else WebSocketExchange)(receive, send, (self._header, raw_id))
+        exchange = exchange_of(kind, receive, send, (self._header, raw_id))
         outside = get_contextvars()
         if "request_id" in outside:
             # Left by a request that failed, or that this task was started in (pipelining): nothing of it belongs here.
             outside = {}
             clear_contextvars()
         bind_contextvars(request_id=request_id)
+        self._observers.started(kind)
         started = self._clock.monotonic()
         failure: BaseException | None = None
         try:
@@ -92,35 +96,34 @@ class RequestContextMiddleware:
             failure = exc
             raise
         finally:
-            self._write(scope, exchange, started, failure)
+            duration = self._clock.monotonic() - started
+            seen = observed(exchange, scope, template(scope), duration, failure)
+            self._observers.ended(seen)
+            self._write(scope, seen, exchange.close_code, failure)
             if failure is None:
                 # Also what endpoints have bound: the next request may run in the same task.
                 clear_contextvars()
                 bind_contextvars(**outside)
 
-    def _write(
-        self, scope: Scope, exchange: HttpExchange | WebSocketExchange, started: float, failure: BaseException | None
-    ) -> None:
-        duration = self._clock.monotonic() - started
-        outcome = exchange.outcome(failure)
-        route, path = template(scope), scope["path"]
-        level = _LEVELS[outcome]
-        if level == "info" and (route in self._quiet or path in self._quiet) and (exchange.status or 0) < _REFUSED:
+    def _write(self, scope: Scope, seen: Observed, close_code: int | None, failure: BaseException | None) -> None:
+        path = scope["path"]
+        level = _LEVELS[seen.outcome]
+        if level == "info" and (seen.route in self._quiet or path in self._quiet) and (seen.status or 0) < _REFUSED:
             level = "debug"
         client = scope.get("client")
         event: dict[str, Any] = {
-            "method": scope.get("method", "WEBSOCKET"),
+            "method": seen.method,
             "url": path[:_LONGEST_URL],
-            "route": route,
-            "status_code": exchange.status,
-            "duration": round(duration, 6),
-            "bytes": 0 if scope.get("method") == "HEAD" else exchange.size,
+            "route": seen.route,
+            "status_code": seen.status,
+            "duration": round(seen.duration, 6),
+            "bytes": seen.size,
             "user_agent": _text(header(scope["headers"], b"user-agent")),
             "client": client[0] if client else None,
-            "outcome": outcome,
+            "outcome": seen.outcome,
         }
-        if isinstance(exchange, WebSocketExchange):
-            event["close_code"] = exchange.close_code
+        if seen.kind == "websocket":
+            event["close_code"] = close_code
         if failure is not None:
             event["error"] = type(failure).__qualname__
         getattr(self._bound_logger(), level)("request", **event)

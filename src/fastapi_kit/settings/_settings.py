@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 
 from fastapi_kit.settings._guard import development_secret, production_problems
@@ -69,15 +69,15 @@ class Settings(pydantic_settings.BaseSettings):
         description="Seconds between SIGTERM and the server's shutdown, in which load balancers learn of it. "
         "5 in production, else 0.",
     )
-    trusted_proxies: CommaList[IPvAnyNetwork] = Field(
-        default=(), description="Networks of proxies whose X-Forwarded headers are believed."
-    )
     log_level: Annotated[Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(_lower)] = Field(
         default="info", description="The least severe record that is logged."
     )
     cors_origins: CommaList[str] = Field(default=(), description="Origins whose pages may call this API.")
     cors_credentials: bool = Field(default=False, description="Whether those pages may send cookies.")
     trusted_hosts: CommaList[str] = Field(default=(), description="Host names that are served; none given: any.")
+    trusted_proxies: CommaList[str] = Field(
+        default=(), description="Networks of proxies that tell the client's address, such as 10.0.0.0/8; none: nobody."
+    )
     public_docs: bool = Field(default=True, description="Whether the API's documentation is served to everyone.")
 
     def __init__(self, **values: Any) -> None:
