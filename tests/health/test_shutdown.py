@@ -232,3 +232,11 @@ def test_refuses_a_delay_below_0(delay: float) -> None:
     """Time does not go back."""
     with pytest.raises(ValueError, match="0 or more"):
         Shutdown(delay)
+
+
+async def test_the_end_is_not_taken_back() -> None:
+    """An announcement after the end changes nothing."""
+    shutdown, told = Shutdown(delay=LONG), list[str]()
+    shutdown.stop()
+    shutdown.begin(lambda: told.append("again"))
+    assert (shutdown.phase, told) == ("stopping", [])
