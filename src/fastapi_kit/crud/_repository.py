@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._bulk import BulkWriter
+from fastapi_kit.crud._bulk_writer import BulkWriter
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._executor import Executor
 from fastapi_kit.crud._order import Order
