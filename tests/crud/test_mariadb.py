@@ -6,12 +6,14 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import Changed, CRUDRouter, OperationName, Version, WriteContext
 from fastapi_kit.db import READ_ONLY, Database
 from fastapi_kit.errors import ForbiddenError
 from fastapi_kit.testing import client
+from tests.crud.counting import Statements
 from tests.crud.library import app_with, create_tables
 
 pytestmark = [pytest.mark.anyio, pytest.mark.mariadb]
@@ -38,6 +40,14 @@ class Line(Models):
     __tablename__ = "line"
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.String(40))
+
+
+class Node(BaseModel):
+    """A page of a tree, with a key of the client's."""
+
+    id: int
+    slug: str
+    parent_id: int | None = None
 
 
 ALL: set[OperationName] = {"list", "get", "create", "update", "delete", "create_many", "update_many", "delete_many"}
@@ -78,6 +88,29 @@ async def test_many_rows(api: httpx2.AsyncClient) -> None:
     assert (await api.delete("/pages?slug=a&slug=z")).status_code == 404
     assert (await api.delete("/pages?slug=a&slug=b")).status_code == 204
     assert [item["slug"] for item in (await api.get("/pages")).json()["items"]] == ["c"]
+
+
+async def test_many_are_deleted_by_one_statement(mariadb: Database) -> None:
+    """Rows that are named by numbers go by one DELETE; those of a tree go in the order of the request."""
+    await create_tables(mariadb, Models)
+    routers = (
+        CRUDRouter(Line, prefix="/lines", routes=ALL),
+        CRUDRouter(Page, prefix="/tree", create=Node, routes={"list", "create_many", "delete_many"}),
+    )
+    async with client(app_with(mariadb, *routers)) as api:
+        lines = (await api.post("/lines/bulk", json=[{"text": text} for text in "abc"])).json()
+        statements = Statements(mariadb)
+        keys = "&".join(f"id={line['id']}" for line in lines)
+        absent = await api.delete(f"/lines?{keys}&id=99&id=98")
+        assert (absent.status_code, absent.json()["items"]) == (404, [3, 4])
+        assert [line["text"] for line in (await api.get("/lines?sort=id")).json()["items"]] == ["a", "b", "c"]
+        statements.take()
+        assert (await api.delete(f"/lines?{keys}")).status_code == 204
+        assert [it.split()[0] for it in statements.take()] == ["DELETE", "COMMIT"]
+        nodes = [{"id": 1, "slug": "top"}, {"id": 2, "slug": "below", "parent_id": 1}]
+        assert (await api.post("/tree/bulk", json=nodes)).status_code == 201
+        assert (await api.delete("/tree?id=1&id=2")).status_code == 409
+        assert (await api.delete("/tree?id=2&id=1")).status_code == 204
 
 
 async def test_a_renamed_row(api: httpx2.AsyncClient) -> None:

@@ -1,13 +1,22 @@
-"""Bulk writes: many rows in one transaction, by one statement for all that have the same columns."""
+"""Bulk writes: many rows in one transaction, by one statement for all that have the same columns.
 
-from collections.abc import Sequence
+What needs a row by itself is written row by row, in the order of the request: where there are hooks, where a reference
+or the scope has to be looked at, and where `SetSteps` says that one statement would not do the same.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
-from fastapi_kit.crud._executor import Executor, Work
-from fastapi_kit.crud._steps import Target
-from fastapi_kit.crud._writer import Row, Writer
+from fastapi_kit.crud._executor import Executor
+from fastapi_kit.crud._steps import Row, Target
+from fastapi_kit.crud._writer import Writer
+from fastapi_kit.errors import NotFoundError, PreconditionFailedError
+
+Change = tuple[Target, dict[str, Any]]
+"""A row and its values, by attribute."""
 
 
 class BulkWriter:
@@ -29,25 +38,33 @@ class BulkWriter:
         with writer.below_parent():
             async with writer.executor.together() as place:
                 if alone:
-                    rows = await place.run(self._insert(written), *written)
+                    rows = await place.run(writer.sets.insert(written), *written)
                 else:
                     rows = [await writer.write_in(place, "create", each, None) for each in values]
                 writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
         return rows
 
-    async def update(self, changes: Sequence[tuple[Target, dict[str, Any]]]) -> list[Row]:
+    async def update(self, changes: Sequence[Change]) -> list[Row]:
         """Change rows; they come back in the order of their changes.
 
         Raises:
             Problem: One of them is refused; nothing is changed.
         """
         writer = self._writer
+        stamped = [(target, values and writer.stamped("update", values)) for target, values in changes]
+        rows: dict[int, Row] = {}
         async with writer.executor.together() as place:
-            rows = [await self._update_one(place, target, values) for target, values in changes]
-            keys = [writer.identity(row, None) for row, (_, values) in zip(rows, changes, strict=True) if values]
+            for numbers in self._alike(stamped, place.dialect):
+                rows |= await self._update_together(place, {number: stamped[number] for number in numbers})
+            for number, (target, values) in enumerate(stamped):
+                if number not in rows:
+                    with _item(number):
+                        rows[number] = await self._update_one(place, target, values)
+            ordered = [rows[number] for number in range(len(changes))]
+            keys = [writer.identity(row, None) for row, (_, values) in zip(ordered, changes, strict=True) if values]
             if keys:
                 writer.announce_later(place, writer.changed("update", keys))
-        return rows
+        return ordered
 
     async def delete(self, targets: Sequence[Target]) -> None:
         """Remove rows, or put them out of use where deletion is soft.
@@ -57,50 +74,48 @@ class BulkWriter:
         """
         writer = self._writer
         async with writer.executor.together() as place:
-            for target in targets:
-                await writer.write_in(place, "delete", {}, target)
+            alone = len(targets) > 1 and writer.stands_alone("delete", ())
+            if alone and writer.sets.can_delete(place.dialect):
+                await place.run(writer.sets.delete(targets))
+            else:
+                for number, target in enumerate(targets):
+                    with _item(number):
+                        await writer.write_in(place, "delete", {}, target)
             keys = [tuple(target.parameters.values()) for target in targets]
             writer.announce_later(place, writer.changed("delete", keys))
+
+    def _alike(self, changes: Sequence[Change], dialect: sa.Dialect) -> list[list[int]]:
+        """The numbers of the changes that one statement makes: of the same columns, with or without a version."""
+        writer, groups = self._writer, dict[tuple[frozenset[str], bool], list[int]]()
+        for number, (target, values) in enumerate(changes):
+            groups.setdefault((frozenset(writer.by_column(values)), target.versions is None), []).append(number)
+        return [
+            numbers
+            for (columns, _), numbers in groups.items()
+            if len(numbers) > 1
+            and columns
+            and writer.stands_alone("update", columns)
+            and writer.sets.can_update(columns, dialect)
+        ]
+
+    async def _update_together(self, place: Executor, changes: Mapping[int, Change]) -> dict[int, Row]:
+        writer = self._writer
+        written = {number: (target, writer.by_column(values)) for number, (target, values) in changes.items()}
+        return await place.run(writer.sets.update(written), *(values for _, values in written.values()))
 
     async def _update_one(self, place: Executor, target: Target, values: dict[str, Any]) -> Row:
         writer = self._writer
         if not values:
             return await place.run(writer.steps.look(target))
-        row: Row = await writer.write_in(place, "update", writer.stamped("update", values), target)
+        row: Row = await writer.write_in(place, "update", values, target)
         return row
 
-    def _insert(self, rows: Sequence[dict[str, Any]]) -> Work[list[Row]]:
-        """Insert all rows of the same columns by one statement: a row without a column gets that column's default."""
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for place, row in enumerate(rows):
-            groups.setdefault(tuple(row), []).append(place)
 
-        def work(connection: sa.Connection) -> list[Row]:
-            made: dict[int, Row] = {}
-            for places in groups.values():
-                alike = [rows[place] for place in places]
-                made.update(zip(places, self._insert_alike(connection, alike), strict=True))
-            return [made[place] for place in range(len(rows))]
-
-        return work
-
-    def _insert_alike(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row]:
-        """Insert rows of the same columns, and give them back in their order, in which no database promises them."""
-        statements, table = self._writer.statements, self._writer.resource.table
-        counted = table.autoincrement_column
-        if counted is not None and counted.key not in rows[0]:
-            if connection.dialect.name == "sqlite":
-                # SQLAlchemy would insert one by one; SQLite counts the rows of a statement up in their order.
-                return sorted(connection.execute(statements.insert, rows).all(), key=statements.layout.key)
-        elif not all(_is_found_again(key) for key in table.primary_key.columns):
-            return [connection.execute(statements.insert, row).one() for row in rows]
-        return connection.execute(statements.insert_many, rows).all()
-
-
-_EXACT = frozenset({sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text, sa.Unicode, sa.UnicodeText})
-
-
-def _is_found_again(column: sa.Column[Any]) -> bool:
-    """Whether a stored value equals the one that was sent, on every database: no instant without its zone, say."""
-    type_ = column.type
-    return type(type_) in _EXACT or (isinstance(type_, sa.Uuid) and bool(type_.as_uuid))
+@contextmanager
+def _item(place: int) -> Generator[None]:
+    """Let a problem tell the place of the row that it is about."""
+    try:
+        yield
+    except (NotFoundError, PreconditionFailedError) as problem:
+        problem.extensions.setdefault("items", [place])
+        raise

@@ -63,6 +63,13 @@ class Identity:
         """The bind parameters of `condition`, from a value for each column."""
         return dict(zip(self._binds, values, strict=True))
 
+    def one_of(self, keys: Sequence[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
+        """SQL that holds for the rows of these keys, each with a value for each column."""
+        columns = [attribute.column for attribute in self.attributes]
+        if len(columns) == 1:
+            return columns[0].in_([value for (value,) in keys])
+        return sa.tuple_(*columns).in_(keys)
+
     def renamed(self, parameters: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` as they are after a write, which may have changed the values that name the row.
 

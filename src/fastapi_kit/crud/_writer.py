@@ -18,14 +18,12 @@ from fastapi_kit.crud._access import Access
 from fastapi_kit.crud._executor import Executor
 from fastapi_kit.crud._hooks import Changed, Hooks, WriteContext, WriteOperation
 from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._set_steps import SetSteps
 from fastapi_kit.crud._statements import Statements
-from fastapi_kit.crud._steps import RowSteps, Target
+from fastapi_kit.crud._steps import Row, RowSteps, Target
 from fastapi_kit.crud._targets import Reference, check_references
 from fastapi_kit.db import after_commit
 from fastapi_kit.errors import ConflictError, NotFoundError
-
-Row = Any
-"""A row of the whole resource, as `Statements.layout` says."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,7 @@ class Writer:
         self.executor = executor
         self._request = request
         self.steps = RowSteps(rules.resource, access)
+        self.sets = SetSteps(rules.resource, access)
 
     @property
     def resource(self) -> Resource:
