@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import Changed, CRUDRouter, OperationName, Version, WriteContext
 from fastapi_kit.db import READ_ONLY, Database
-from fastapi_kit.errors import ForbiddenError
+from fastapi_kit.errors import ConflictError, ForbiddenError
 from fastapi_kit.testing import client
 from tests.crud.counting import Statements
 from tests.crud.library import app_with, create_tables
@@ -145,3 +145,32 @@ async def test_hooks(api: httpx2.AsyncClient, mariadb: Database, router: CRUDRou
     lines = await mariadb.run(lambda connection: list(connection.scalars(sa.select(Line.text).order_by(Line.id))))
     assert lines == ["create good", "update better"]
     assert told == [("create", ["good"]), ("update", ["better"])]
+
+
+async def test_upserts(mariadb: Database) -> None:
+    """Rows are looked up by the key that is named, and then made or changed; another key stays a conflict."""
+    await create_tables(mariadb, Models)
+    pages = CRUDRouter(Page, prefix="/pages", version=Version(required=False), scope=Page.size < 100)
+    async with mariadb.session() as session:
+        repository = pages.repository(session)
+        rows: list[dict[str, Any]] = [{"slug": "b", "size": 1}, {"slug": "a"}]
+        await repository.upsert_many(rows, key="slug")
+        b, c = await repository.upsert_many([{"slug": "b", "size": 2}, {"slug": "c", "size": 3}], key="slug")
+        assert [(it.slug, it.size, it.version) for it in (b, c)] == [("b", 2, 2), ("c", 3, 1)]
+        assert (await repository.upsert({"slug": "b", "size": 4}, key="slug", update=())).size == 2
+        await session.commit()
+        for row, key in (({"id": c.id, "slug": "b"}, "id"), ({"id": 99, "slug": "b"}, None)):
+            with pytest.raises(ConflictError) as caught:
+                await repository.upsert(row, key=key)
+            assert caught.value.extensions["fields"] == ["slug"]
+            await session.rollback()
+            await session.refresh(c)
+        with pytest.raises(ForbiddenError):
+            await repository.upsert({"slug": "b", "size": 100}, key="slug")
+        await session.rollback()
+        session.add(Page(slug="out", size=100))
+        await session.commit()
+        with pytest.raises(ConflictError):
+            await repository.upsert({"slug": "out", "size": 1}, key="slug")
+        await session.rollback()
+        assert await repository.count() == 3

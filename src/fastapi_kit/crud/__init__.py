@@ -16,8 +16,8 @@ How a request goes through: `_route` (does FastAPI need to solve dependencies?) 
 beside it `_bulk`, `_links`, `_export`, `_actions`) → `_parameters`, `_bodies`, `_http` (bytes to values) → `_access`
 (whose statements) → `_reads`, `_writer`, `_bulk_writer` (which statements, in which transaction) → `_executor` (SQL to
 rows, the only I/O) → `_answers` (rows to bytes). What is pure in it is compiled when the router is made: `_resource`
-describes the model, `_query` the lists, `_statements` the SQL; `_engine` holds them. Besides requests: `_import` (rows
-to SQL, on a given connection) → `_batches`, `_upsert`, which are pure.
+describes the model, `_query` the lists, `_statements` the SQL; `_engine` holds them. Besides requests: `_repository` →
+`_upsert_writer`, and `_import` (rows to SQL, on a given connection); both use `_batches` and `_upsert`, which are pure.
 """
 
 from fastapi_kit._principal import set_principal

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.crud._keys import one_of
 from fastapi_kit.crud._parsing import field_errors, text_parser
 from fastapi_kit.errors import ValidationProblem
 
@@ -65,10 +66,7 @@ class Identity:
 
     def one_of(self, keys: Sequence[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
         """SQL that holds for the rows of these keys, each with a value for each column."""
-        columns = [attribute.column for attribute in self.attributes]
-        if len(columns) == 1:
-            return columns[0].in_([value for (value,) in keys])
-        return sa.tuple_(*columns).in_(keys)
+        return one_of([attribute.column for attribute in self.attributes], keys)
 
     def renamed(self, parameters: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` as they are after a write, which may have changed the values that name the row.

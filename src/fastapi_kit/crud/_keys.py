@@ -1,10 +1,12 @@
 """The keys of a table: which columns name one row, by what the table declares, and how their values compare."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
+
+from fastapi_kit.crud._errors import ResourceError
 
 Columns = Sequence[sa.Column[Any]]
 
@@ -26,6 +28,31 @@ def unique_keys(table: sa.Table) -> Iterator[Columns]:
             yield columns
 
 
+def named_key(
+    table: sa.Table, names: Mapping[sa.Column[Any], str], given: Collection[str], model: str, argument: str
+) -> Columns:
+    """The key of `table` whose attributes are called `given`, in any order.
+
+    Args:
+        table: Whose.
+        names: The attributes of its columns.
+        given: What `argument` says.
+        model: Whose table it is, and
+        argument: where the names were given, for the message.
+
+    Raises:
+        ResourceError: It has no such key.
+    """
+    known = {frozenset(names.get(it, it.name) for it in key): key for key in unique_keys(table)}
+    key = known.get(frozenset(given))
+    if key is None:
+        raise ResourceError(
+            f"{model} is not unique by {', '.join(given)}: declare a UniqueConstraint, or give as "
+            f"{argument} {' or '.join(', '.join(sorted(it)) for it in known)}"
+        )
+    return key
+
+
 def deciding_uniqueness(table: sa.Table) -> frozenset[sa.Column[Any]]:
     """The columns whose values decide whether two rows of `table` may be there together.
 
@@ -43,6 +70,13 @@ def deciding_uniqueness(table: sa.Table) -> frozenset[sa.Column[Any]]:
                 return frozenset(table.columns)
             found |= {column for column in table.columns if column in set(parts)}
     return frozenset(found)
+
+
+def one_of(columns: Sequence[sa.ColumnElement[Any]], keys: Sequence[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
+    """SQL that holds for the rows of `keys`, each with a value for each of `columns`."""
+    if len(columns) == 1:
+        return columns[0].in_([value for (value,) in keys])
+    return sa.tuple_(*columns).in_(keys)
 
 
 def refers_to_itself(table: sa.Table) -> bool:

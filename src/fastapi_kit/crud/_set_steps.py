@@ -29,9 +29,9 @@ from fastapi_kit.crud._keys import deciding_uniqueness, is_exact, refers_to_itse
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._scope import Condition
 from fastapi_kit.crud._statements import VERSIONS, Statements
-from fastapi_kit.crud._steps import OTHER_VERSION, Row, Target
+from fastapi_kit.crud._steps import OTHER_VERSION, OUT_OF_SCOPE, Row, Target
 from fastapi_kit.crud._values import chunks, given_rows
-from fastapi_kit.errors import NotFoundError, PreconditionFailedError
+from fastapi_kit.errors import ForbiddenError, NotFoundError, PreconditionFailedError
 
 _UPDATES_FROM_VALUES = frozenset({"postgresql", "sqlite"})
 _NEW = "__new"
@@ -112,6 +112,16 @@ class SetSteps:
 
         return work
 
+    def check_scope(self, identities: Sequence[Key]) -> Work[None]:
+        """See that written rows are still in scope."""
+
+        def work(connection: sa.Connection) -> None:
+            there = self._there(connection, identities)
+            if out := [place for place, identity in enumerate(identities) if identity not in there]:
+                raise ForbiddenError(OUT_OF_SCOPE, extensions={"items": out})
+
+        return work
+
     @property
     def _naming(self) -> list[Any]:
         return [it.column for it in self._resource.identity.attributes]
@@ -122,7 +132,7 @@ class SetSteps:
     def _can_change(self, dialect: sa.Dialect) -> bool:
         if dialect.name not in _UPDATES_FROM_VALUES or not dialect.update_returning:
             return False
-        return self._are_found_again(dialect) and all(map(_is_called_alone, self._resource.table.columns))
+        return self._are_found_again(dialect) and all(map(is_called_alone, self._resource.table.columns))
 
     def _insert_alike(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row]:
         """Insert rows of the same columns, and give them back in their order, in which no database promises them."""
@@ -183,17 +193,18 @@ class SetSteps:
         missing = {place: target for place, target in targets.items() if _key(target) not in written}
         if not missing:
             return
-        there = self._there(connection, [target for target in missing.values() if target.versions is not None])
+        guarded = [_key(target) for target in missing.values() if target.versions is not None]
+        there = self._there(connection, guarded)
         changed = _key(next(iter(missing.values()))) in there
         alike = {"items": [place for place, target in missing.items() if (_key(target) in there) is changed]}
         if changed:
             raise PreconditionFailedError(OTHER_VERSION, extensions=alike)
         raise NotFoundError(f"There is no {self._resource.title} with this key.", extensions=alike)
 
-    def _there(self, connection: sa.Connection, targets: Sequence[Target]) -> set[Key]:
-        """The keys of the rows that there are, in scope and of any version."""
+    def _there(self, connection: sa.Connection, wanted: Sequence[Key]) -> set[Key]:
+        """Those of the keys that name a row in scope, of any version."""
         identity, found = self._resource.identity, set[Key]()
-        for keys in chunks(list(map(_key, targets)), len(identity.attributes)):
+        for keys in chunks(wanted, len(identity.attributes)):
             seen = sa.select(*self._naming).where(identity.one_of(keys), *self._statements.conditions.own)
             found.update(tuple(row) for row in connection.execute(seen, dict(self._access.values)))
         return found
@@ -215,7 +226,7 @@ def _makes_values(column: sa.Column[Any]) -> bool:
     return column.onupdate is not None and column.onupdate.is_callable
 
 
-def _is_called_alone(column: sa.Column[Any]) -> bool:
+def is_called_alone(column: sa.Column[Any]) -> bool:
     """Whether such a function, if there is one, asks for nothing of the statement that it is called for."""
     if not _makes_values(column):
         return True

@@ -76,7 +76,7 @@ class RowSteps:
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(self._access.statements.exists, parameters).first() is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
 
         return work
 
@@ -93,7 +93,7 @@ class RowSteps:
             made = connection.execute(statements.insert_only, dict(written)).one()
             row = self._read(connection, self._resource.identity.of_values(tuple(made)))
             if row is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
             return row
 
         return work
@@ -126,7 +126,7 @@ class RowSteps:
                 raise self._missing(connection, target, statements)
             row = self._read(connection, renamed)
             if row is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
             return row
 
         return work
@@ -185,4 +185,4 @@ def _of(target: Target) -> dict[str, Any]:
 
 
 OTHER_VERSION = "The row has changed since: get it again, and send its ETag in If-Match."
-_OUT_OF_SCOPE = "The row would be out of what you may see."
+OUT_OF_SCOPE = "The row would be out of what you may see."
