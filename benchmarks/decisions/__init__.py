@@ -7,4 +7,5 @@ the way that was taken.
 - `handlers`: a generated GET on SQLite, with and without FastAPI's solver.
 - `answers`: rows to bytes, serialised only or validated before.
 - `totals`: the statements of a list's total on SQLite, with all places of the atlas.
+- `trips`: one SELECT on SQLite, by the kit's cursor and by SQLAlchemy's.
 """

@@ -13,6 +13,7 @@ from ._answers import answers
 from ._connections import connections
 from ._handlers import handlers
 from ._totals import totals
+from ._trips import trips
 
 PACE = Pace(rounds=40, calls=50, seconds=20)
 
@@ -22,6 +23,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "connections": connections,
     "handlers": handlers,
     "totals": totals,
+    "trips": trips,
 }
 
 

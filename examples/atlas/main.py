@@ -9,7 +9,7 @@ from fastapi_kit.app import create_app
 from fastapi_kit.db import Database
 
 from .data import CREDIT
-from .routes import cities, continents, countries, visits
+from .routes import routers
 from .seed import create_tables
 from .settings import AtlasSettings
 
@@ -36,7 +36,7 @@ def make_app(settings: AtlasSettings) -> FastAPI:
         description=DESCRIPTION,
         database=database,
         resources=[tables],
-        routers=[continents, countries, cities, visits],
+        routers=routers,
     )
 
 

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from fastapi_kit.db import Base, Timestamps, UUIDKey
+from fastapi_kit.db import Base, SoftDelete, Timestamps, UUIDKey, Versioned
 
 FIRST_OWN_CITY = 100_000_000
 """PostgreSQL numbers the cities made through the API from here, clear of GeoNames' own numbers (13.7 million in 2026).
@@ -40,6 +40,9 @@ class Country(Base):
     phone: Mapped[str | None] = mapped_column(String(20), doc="Calling code, such as 33")
     tld: Mapped[str | None] = mapped_column(String(10), doc="Top-level domain, such as .fr")
 
+    continent: Mapped[Continent] = relationship()
+    cities: Mapped[list["City"]] = relationship(back_populates="country")
+
     __table_args__ = (
         CheckConstraint("area_km2 >= 0", name="area_km2"),
         CheckConstraint("population >= 0", name="population"),
@@ -62,6 +65,8 @@ class City(Base):
     longitude: Mapped[float]
     timezone: Mapped[str] = mapped_column(String(40), doc="Name in the IANA database, such as Europe/Paris")
 
+    country: Mapped[Country] = relationship(back_populates="cities")
+
     __table_args__ = (
         CheckConstraint("population >= 0", name="population"),
         CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
@@ -73,7 +78,7 @@ class City(Base):
     )
 
 
-class Visit(UUIDKey, Timestamps, Base):
+class Visit(UUIDKey, Timestamps, Versioned, SoftDelete, Base):
     """A day in a city, and what it was like."""
 
     __tablename__ = "visits"
@@ -83,8 +88,20 @@ class Visit(UUIDKey, Timestamps, Base):
     rating: Mapped[int] = mapped_column(SmallInteger, doc="From 1 (never again) to 5 (stay)")
     note: Mapped[str | None] = mapped_column(String(500))
 
+    city: Mapped[City] = relationship()
+
     __table_args__ = (
-        UniqueConstraint("city_id", "visited_on"),
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
         Index(None, "visited_on", "id"),
     )
+
+
+# One visit to a city on a day; one that was deleted does not count.
+Index(
+    "uq_visits_city_id_visited_on",
+    Visit.city_id,
+    Visit.visited_on,
+    unique=True,
+    postgresql_where=Visit.deleted_at.is_(None),
+    sqlite_where=Visit.deleted_at.is_(None),
+)

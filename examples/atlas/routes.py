@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Query
+from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Many, One, Query, Version
 from fastapi_kit.schemas import ISO_DATE, WHOLE, Schema, text
 
 from .models import City, Continent, Country, Visit
@@ -35,24 +35,29 @@ countries = CRUDRouter(
         filter={
             "name": TEXT,
             "continent_code": {"eq", "in"},
+            "continent.name": {"eq"},
             "currency_code": {"eq", "in"},
             "population": RANGE,
             "area_km2": RANGE,
         },
+        search={"name", "capital"},
         sort={"code", "name", "population", "area_km2"},
         default_sort="name",
         count="exact",
     ),
+    include={"continent": One(), "cities": Many(limit=10, sort="-population")},
 )
 
 cities = CRUDRouter(
     City,
     prefix="/cities",
     tags=["cities"],
+    routes={"list", "get", "create", "replace", "update", "delete", "export"},
     query=Query(
         filter={
             "name": TEXT,
             "country_code": {"eq", "in"},
+            "country.continent_code": {"eq"},
             "timezone": {"eq", "in"},
             "population": RANGE,
             "latitude": RANGE,
@@ -60,7 +65,18 @@ cities = CRUDRouter(
         },
         sort={"name", "country_code", "population", "latitude", "longitude"},
         default_sort="name",
+        sparse=True,
     ),
+    include={"country": One()},
+)
+
+cities_of_country = CRUDRouter(
+    City,
+    prefix="/countries/{country_code}/cities",
+    tags=["countries"],
+    parent="country_code",
+    routes={"list"},
+    query=Query(filter={"name": TEXT}, search={"name"}, sort={"name", "population"}, default_sort="-population"),
 )
 
 visits = CRUDRouter(
@@ -69,8 +85,20 @@ visits = CRUDRouter(
     tags=["visits"],
     create=VisitCreate,
     query=Query(
-        filter={"city_id": {"eq", "in"}, "visited_on": RANGE, "rating": RANGE},
+        filter={
+            "city_id": {"eq", "in"},
+            "city.country_code": {"eq", "in"},
+            "visited_on": RANGE,
+            "rating": RANGE,
+        },
+        search={"note", "city.name"},
         sort={"visited_on", "rating", "created_at"},
         default_sort="-visited_on",
     ),
+    include={"city": One()},
+    version=Version("version", required=False),
+    soft_delete="deleted_at",
 )
+
+routers = (continents, countries, cities, cities_of_country, visits)
+"""In the order in which they are included."""

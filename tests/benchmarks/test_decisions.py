@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
         pytest.param("connections", "autocommit-at-rest", marks=pytest.mark.postgres),
         ("handlers", "route-handler"),
         pytest.param("totals", "capped-totals", marks=pytest.mark.slow),
+        ("trips", "sqlite-one-trip"),
     ],
 )
 async def test_the_measurement_has_the_rows_of_its_page(name: str, page: str) -> None:

@@ -20,7 +20,7 @@ def grammar() -> QueryReader:
 
 def read(grammar: QueryReader, query: bytes) -> ListRequest:
     """What a query string asks for."""
-    return grammar.list(query, ())
+    return grammar.list(query, frozenset())
 
 
 def test_nothing_asks_for_the_first_page(grammar: QueryReader) -> None:
@@ -90,7 +90,7 @@ def test_errors_have_a_place_and_a_type(grammar: QueryReader, query: bytes, erro
 
 def test_parameters_of_dependencies_are_passed_over(grammar: QueryReader) -> None:
     """What belongs to others is neither read nor refused."""
-    assert grammar.list(b"trace=1&trace=2&name=a", {"trace"}).values["name__eq"] == "a"
+    assert grammar.list(b"trace=1&trace=2&name=a", frozenset({"trace"})).values["name__eq"] == "a"
     refuse_parameters(b"trace=1", {"trace"})
     with pytest.raises(ValidationProblem):
         refuse_parameters(b"trace=1&page=1", {"trace"})

@@ -212,7 +212,7 @@ def query(**options: Any) -> Make:
             id="operation",
         ),
         pytest.param(
-            lambda: CRUDRouter(City, dependencies={"read": [Depends(dict)]}),  # type: ignore[dict-item]
+            lambda: CRUDRouter(City, dependencies={"read": [Depends(dict)]}),
             "no operations read; there are list, get,",
             id="dependency",
         ),

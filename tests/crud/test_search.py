@@ -1,16 +1,20 @@
 """Searches for words over several columns, and filters of one's own."""
 
+import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
 from fastapi_kit.crud import TEXT, CRUDRouter, NamedFilter, Query, ResourceError
+from fastapi_kit.crud._parameters import MOST_WORDS
+from fastapi_kit.crud._reader import words_of
 from fastapi_kit.db import Database
 from fastapi_kit.testing import client
 from tests.crud.library import City, Note, app_with, create_tables, store
@@ -239,3 +243,23 @@ def test_the_name_of_a_filter_of_ones_own_is_new(name: str) -> None:
     """It cannot be taken for a column, a parameter or an operator."""
     with pytest.raises(ResourceError, match="a filter of one's own needs a name that nothing else has"):
         CRUDRouter(Book, prefix="/books", query=Query(filter={name: NamedFilter(int, lambda it: Book.pages > it)}))
+
+
+def document() -> Any:
+    """The OpenAPI document of the books."""
+    app = FastAPI()
+    app.include_router(ROUTER)
+    return app.openapi()
+
+
+DOCUMENT = document()
+
+
+@given(text=st.text(st.sampled_from("ab\0\t\x1c \x85\xa0\u2028\u3000\ufeff"), max_size=12))
+async def test_words_are_what_the_document_says(text: str) -> None:
+    """A search is served just if the pattern in the OpenAPI document takes it, as ECMA-262 reads patterns."""
+    described = DOCUMENT["paths"]["/books"]["get"]["parameters"]
+    (schema,) = (parameter["schema"] for parameter in described if parameter["name"] == "search")
+    words = words_of(text)
+    assert bool(re.search(schema["pattern"], text)) == (0 < len(words) <= MOST_WORDS and "\0" not in text)
+    assert "".join(words) == "".join(letter for letter in text if letter in "ab\0\x1c\x85\ufeff")

@@ -9,7 +9,7 @@ import anyio
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -295,3 +295,14 @@ async def test_versions_on_mariadb(mariadb: Database) -> None:
         assert (await api.put("/drafts/1", json={"text": "z"}, headers={"If-Match": '"40000"'})).status_code == 412
         assert (await api.patch("/drafts/9", json={"text": "z"}, headers={"If-Match": "*"})).status_code == 404
         assert (await api.delete("/drafts/1", headers={"If-Match": '"6"'})).status_code == 204
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_if_match_is_a_parameter_where_it_must_be_there(required: bool) -> None:
+    """Where it may be left out it is told of in words."""
+    app = FastAPI()
+    app.include_router(CRUDRouter(Draft, prefix="/drafts", version=Version(required=required)))
+    for method in ("put", "patch", "delete"):
+        operation = app.openapi()["paths"]["/drafts/{id}"][method]
+        named = "If-Match" in {parameter["name"] for parameter in operation["parameters"]}
+        assert (named, "If-Match" in operation.get("description", "")) == (required, not required)

@@ -97,6 +97,50 @@ async def test_a_visit_that_cannot_be(
     assert refused.json().get("fields") == fields
 
 
+async def test_a_visit_is_changed_by_who_has_seen_it(api: httpx2.AsyncClient) -> None:
+    """Its version is its ETag; a stale one changes nothing."""
+    visit = await api.post("/visits", json={"city_id": PARIS, "visited_on": "2026-05-01", "rating": 3})
+    at, seen = visit.headers["location"], {"If-Match": visit.headers["etag"]}
+    assert (await api.patch(at, json={"rating": 5}, headers=seen)).json()["version"] == 2
+    assert (await api.patch(at, json={"rating": 1}, headers=seen)).status_code == 412
+    assert (await api.get(at)).json()["rating"] == 5
+
+
+async def test_a_deleted_visit_comes_back_unless_its_day_is_taken(api: httpx2.AsyncClient) -> None:
+    """Deletion is soft, and a deleted visit keeps nobody from telling of the same day."""
+    visit = {"city_id": PARIS, "visited_on": "2026-05-01", "rating": 3}
+    at = (await api.post("/visits", json=visit)).headers["location"]
+    assert (await api.delete(at)).status_code == 204
+    assert (await api.get(at)).status_code == 404
+    again = await api.post("/visits", json=visit)
+    assert again.status_code == 201
+    taken = await api.post(f"{at}/restore")
+    assert (taken.status_code, taken.json()["fields"]) == (409, ["city_id", "visited_on"])
+    assert (await api.delete(again.headers["location"])).status_code == 204
+    assert (await api.post(f"{at}/restore")).status_code == 200
+
+
+async def test_what_belongs_together_comes_together(api: httpx2.AsyncClient) -> None:
+    """Related rows, search, and cities below their country."""
+    await api.post("/visits", json={"city_id": PARIS, "visited_on": "2026-05-01", "rating": 3, "note": "The river"})
+    (visit,) = (await api.get("/visits?search=RIVER paris&include=city&city.country_code=FR")).json()["items"]
+    assert visit["city"]["name"] == "Paris"
+    (country,) = (await api.get("/countries?search=paris&include=continent,cities")).json()["items"]
+    assert (country["continent"]["name"], country["cities"][0]["name"]) == ("Europe", "Paris")
+    below = (await api.get("/countries/FR/cities?limit=2")).json()["items"]
+    assert [city["name"] for city in below] == ["Paris", "Marseille"]
+    assert (await api.get("/countries/XX/cities")).status_code == 404
+    european = (await api.get("/cities?country.continent_code=EU&fields=id,name&limit=1")).json()["items"]
+    assert european[0].keys() == {"id", "name"}
+
+
+async def test_all_cities_as_a_file(api: httpx2.AsyncClient) -> None:
+    """The export has each city once."""
+    lines = (await api.get("/cities.csv?fields=id,name")).text.splitlines()
+    assert lines[0] == "id,name"
+    assert len(lines) - 1 == len(two_countries().cities)
+
+
 async def test_a_country_with_cities_stays(api: httpx2.AsyncClient) -> None:
     """Rows that others refer to are not deleted."""
     assert (await api.delete("/countries/FR")).status_code == 409

@@ -21,7 +21,7 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.python.asgi import shutdown_lifespans
 from sqlalchemy import URL, make_url
 
-from examples.atlas.routes import cities, continents, countries, visits
+from examples.atlas.routes import routers
 from examples.atlas.seed import seed
 from examples.atlas.settings import AtlasSettings
 from fastapi_kit.app import create_app
@@ -67,7 +67,7 @@ class Way:
         return create_app(
             AtlasSettings(log_level="critical"),
             database=Database(url),
-            routers=[continents, countries, cities, visits],
+            routers=routers,
             title="Atlas",
             version="1",
             **options,

@@ -46,11 +46,17 @@ def _codec(order: tuple[Order, ...]) -> CursorCodec:
     return CursorCodec(tuple(_part(term.attribute) for term in order))
 
 
+_load_integer = TypeAdapter(int).validator.validate_python
+"""Without the bounds of the column, to which neither SQLite nor an expression of the column holds."""
+
+
 def _part(attribute: Attribute) -> CursorPart:
     kind = attribute.kind
+    if kind.read in {int, int | None}:
+        return CursorPart(_as_it_is, _load_integer, attribute.nullable)
     value = kind.value if kind.unbounded is None else kind.unbounded
     dump, load = TypeAdapter[Any](kind.read).serializer.to_python, TypeAdapter[Any](value).validator.validate_python
-    if value is not None and kind.read in {int, str, int | None, str | None}:
+    if kind.read in {str, str | None}:
         return CursorPart(_as_it_is, load, attribute.nullable)
     return CursorPart(lambda it: dump(it, mode="json"), load, attribute.nullable)
 

@@ -1,19 +1,16 @@
 """What a request says besides its path and its values, and the form of an answer. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from email.message import Message
-from urllib.parse import quote, unquote_plus
 
 from fastapi import Request, Response
 
 from fastapi_kit.crud._parameters import refuse_parameters
+from fastapi_kit.crud._requests import ListRequest
 from fastapi_kit.errors import UnsupportedMediaTypeError
 
 FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
 """Scope key: names of the query parameters that the route's dependencies take."""
-
-_OF_A_QUERY = "%!$&'()*+,=:@/?"
-"""What may stand in a query as it is (RFC 3986, section 3.4), but for `;`, at which clients cut links."""
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -21,16 +18,11 @@ def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | N
     return Response(body, status, headers, media_type="application/json")
 
 
-def links_beside(request: Request, following: str | None, preceding: str | None) -> dict[str, str]:
+def links_beside(asked: ListRequest, following: str | None, preceding: str | None) -> dict[str, str]:
     """`Link` to the pages beside this one (RFC 8288), relative to it."""
-    if following is None and preceding is None:
-        return {}
-    query: bytes = request.scope["query_string"]
-    parts = (part for part in query.decode("ascii").split("&") if part)
-    kept = (f"{part}&" for part in parts if unquote_plus(part.partition("=")[0]) not in {"cursor", "page"})
-    base = quote("".join(kept), safe=_OF_A_QUERY)
     pairs = (("next", following), ("prev", preceding))
-    return {"Link": ", ".join(f'<?{base}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor)}
+    links = [f'<?{asked.beside}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor]
+    return {"Link": ", ".join(links)} if links else {}
 
 
 def list_header(request: Request, name: str) -> str | None:
@@ -38,9 +30,9 @@ def list_header(request: Request, name: str) -> str | None:
     return ",".join(found) if (found := request.headers.getlist(name)) else None
 
 
-def foreign(request: Request) -> Collection[str]:
+def foreign(request: Request) -> frozenset[str]:
     """The parameters that belong to the route's dependencies."""
-    names: Collection[str] = request.scope.get(FOREIGN_PARAMETERS, ())
+    names: frozenset[str] = request.scope.get(FOREIGN_PARAMETERS, frozenset())
     return names
 
 

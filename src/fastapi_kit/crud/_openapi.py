@@ -86,6 +86,7 @@ FORMS: Mapping[str, RouteForm] = {
     "delete_many": RouteForm("DELETE", "All of them or none.", status=204, writes=True),
 }
 _MEANT = "The ETag of the row that is meant, or `*` for any version"
+_GUARD = "With `If-Match` it is done only if the row still has one of those ETags."
 _SOFT_DELETE = "Puts it out of use; it can be restored."
 _NO_BODY_TAG = {
     "description": "The version of the row, as If-Match and If-None-Match take it.",
@@ -117,7 +118,7 @@ class Documentation:
             "methods": [form.method],
             "name": f"{operation}_{self._resource.name}",
             "summary": f"{name.capitalize()} {'many: ' if name != operation else ''}{title}",
-            "description": _SOFT_DELETE if soft else form.description,
+            "description": f"{_SOFT_DELETE if soft else form.description} {self._guard(form)}".strip(),
             "status_code": form.status,
             "response_model": self._answer(operation),
             "responses": {**self._headers(operation), **raises(*self._problems(operation))},
@@ -174,7 +175,7 @@ class Documentation:
         if version is not None and of_row and not reads:
             problems += [BadRequestError, PreconditionFailedError]
             problems += [PreconditionRequiredError] if version.required else []
-            parameters.append(_header("If-Match", _MEANT, required=version.required))
+            parameters += self._if_match()
         path = f"{self._resource.identity.path if of_row else ''}/{segment}"
         return {
             "path": path,
@@ -280,9 +281,24 @@ class Documentation:
         if version is None or not form.of_row:
             return
         if form.writes:
-            yield _header("If-Match", _MEANT, required=version.required)
+            yield from self._if_match()
         elif operation == "get":
             yield _header("If-None-Match", "ETags that are known: a 304 says that one of them still holds")
+
+    def _if_match(self) -> Iterator[dict[str, Any]]:
+        """The header, where it must be there.
+
+        Where it may be left out it is told of in words: no schema can say which tags hold, and whoever makes requests
+        from the document, such as schemathesis, takes what it says of a parameter for all that there is to it.
+        """
+        version = self._resource.traits.version
+        if version is not None and version.required:
+            yield _header("If-Match", _MEANT, required=True)
+
+    def _guard(self, form: RouteForm) -> str:
+        version = self._resource.traits.version
+        may_guard = version is not None and not version.required and form.of_row and form.writes
+        return _GUARD if may_guard else ""
 
     def _keys_parameter(self) -> dict[str, Any]:
         (attribute,) = self._resource.identity.attributes
@@ -308,7 +324,7 @@ def _path_parameter(name: str, annotation: Any) -> dict[str, Any]:
 
 
 def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": _TAGS}
+    schema = {"type": "string", "pattern": _TAGS, "examples": ['"1"']}
     return {"name": name, "in": "header", "required": required, "schema": schema, "description": description}
 
 

@@ -64,7 +64,7 @@ class Operations:
         }
         values = self._output.values(found.rows, found.layout, found.children)
         body = self._output.many(values, found.layout, page)
-        return json_response(body, headers=links_beside(request, following, preceding))
+        return json_response(body, headers=links_beside(asked, following, preceding))
 
     async def get(self, request: Request, session: AsyncSession | None) -> Response:
         """One row."""

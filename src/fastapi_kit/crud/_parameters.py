@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, get_args
+from urllib.parse import quote, unquote_plus
 
 from fastapi_kit.crud._attributes import Attribute
 from fastapi_kit.crud._conditions import search_parameter
@@ -11,7 +13,7 @@ from fastapi_kit.crud._filters import Filter
 from fastapi_kit.crud._order import Order, read_order
 from fastapi_kit.crud._parsing import text_parser
 from fastapi_kit.crud._query import CountMode, ListGrammar
-from fastapi_kit.crud._reader import Reader
+from fastapi_kit.crud._reader import Reader, words_of
 from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, RowRequest, Shape, View, at
 from fastapi_kit.crud._sql import RAW, escape_like
 from fastapi_kit.errors import NotFoundError
@@ -28,6 +30,11 @@ MOST_KEYS = 1_000
 """Keys at most of one bulk delete."""
 
 _CURSOR = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_CURSOR}}}")
+_OF_A_QUERY = "%!$&'()*+,=:@/?"
+"""What may stand in a query as it is (RFC 3986, section 3.4), but for `;`, at which clients cut links."""
+_LISTS_KEPT, _LONGEST_KEPT = 128, 256
+"""Lists that are kept as they were read, and bytes at most of their query strings: clients ask for the same few lists
+again and again, and to read one costs more than to find it."""
 _PAGING = frozenset({"page", "limit", "cursor", "count"})
 _VIEW = frozenset({"fields", "include", "deleted"})
 
@@ -72,6 +79,7 @@ class QueryReader:
         self._of_export = self._of_list - _PAGING - {"include"}
         self._most = {"fields": len(grammar.fields), "include": grammar.budget.max_includes}
         self._default = self._request({}, (), {}, ())
+        self._kept_list = lru_cache(_LISTS_KEPT)(self._list)
 
     def row(self, query_string: bytes, foreign: Collection[str]) -> RowRequest:
         """What a request for one row asks for.
@@ -87,7 +95,7 @@ class QueryReader:
         reader.finish()
         return RowRequest(_view(asked), asked.get("deleted", "exclude"))
 
-    def list(self, query_string: bytes, foreign: Collection[str]) -> ListRequest:
+    def list(self, query_string: bytes, foreign: frozenset[str]) -> ListRequest:
         """What a list request asks for.
 
         Raises:
@@ -96,7 +104,8 @@ class QueryReader:
         """
         if not query_string:
             return self._default
-        return self._list(query_string, foreign, self._of_list)
+        read = self._kept_list if len(query_string) <= _LONGEST_KEPT else self._list
+        return read(query_string, foreign, self._of_list)
 
     def export(self, query_string: bytes, foreign: Collection[str]) -> ListRequest:
         """What a request for all rows asks for.
@@ -141,7 +150,7 @@ class QueryReader:
             order = read_order(sort, self._grammar.sortable, self._grammar.keys) if sort else ()
         except KeyError as error:
             raise ValueError(f"sort: {error} is there twice, or none of {', '.join(self._grammar.sortable)}") from None
-        asked = {"sort": order, "search": search.split(), "limit": limit, "deleted": deleted, "count": "none"}
+        asked = {"sort": order, "search": words_of(search), "limit": limit, "deleted": deleted, "count": "none"}
         return self._request(asked, tuple(sorted(filters)), values, tuple(f"{k}={v!r}" for k, v in where.items()))
 
     def _list(self, query_string: bytes, foreign: Collection[str], known: frozenset[str]) -> ListRequest:
@@ -154,7 +163,7 @@ class QueryReader:
         texts = tuple(f"{name}={text}" for _, pairs in sorted(given.items()) for name, text in pairs)
         if "cursor" in own:
             asked.setdefault("count", "none")  # the first page has told
-        request = self._request(asked, filters, values, texts)
+        request = self._request(asked, filters, values, texts, _beside(query_string))
         if "cursor" in own:
             return self._positioned(reader, request, own["cursor"], clash="page" in own)
         reader.finish()
@@ -206,7 +215,12 @@ class QueryReader:
         return order
 
     def _request(
-        self, asked: Mapping[str, Any], filters: tuple[str, ...], values: dict[str, Any], texts: tuple[str, ...]
+        self,
+        asked: Mapping[str, Any],
+        filters: tuple[str, ...],
+        values: dict[str, Any],
+        texts: tuple[str, ...],
+        beside: str = "",
     ) -> ListRequest:
         budget = self._grammar.budget
         limit = asked.get("limit", budget.limit)
@@ -221,6 +235,7 @@ class QueryReader:
             count=asked.get("count", budget.count),
             binding=self.cursors.binding(order, deleted, (*texts, *(f"search={word}" for word in words))),
             deleted=deleted,
+            beside=beside,
         )
 
     def _positioned(self, reader: Reader, request: ListRequest, token: str, *, clash: bool) -> ListRequest:
@@ -237,6 +252,13 @@ class QueryReader:
 
 
 _ROW = RowRequest()
+
+
+def _beside(query_string: bytes) -> str:
+    """The query of the pages beside, but for their cursor; empty or with `&` at its end."""
+    parts = (part for part in query_string.decode("latin-1").split("&") if part)
+    kept = (f"{part}&" for part in parts if unquote_plus(part.partition("=")[0]) not in {"cursor", "page"})
+    return quote("".join(kept), safe=_OF_A_QUERY)
 
 
 def _view(asked: Mapping[str, Any]) -> View:

@@ -10,6 +10,7 @@ from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._filters import MOST_VALUES, Filter
 from fastapi_kit.crud._parameters import LONGEST_SEARCH, MOST_WORDS
 from fastapi_kit.crud._query import ListGrammar
+from fastapi_kit.crud._reader import BLANKS
 from fastapi_kit.pagination import LONGEST_CURSOR, MAX_PAGE
 
 Parameter = dict[str, Any]
@@ -18,7 +19,7 @@ _DELETED = {"type": "string", "enum": ["exclude", "include", "only"], "default":
 _SEARCH = {
     "type": "string",
     "maxLength": LONGEST_SEARCH,
-    "pattern": rf"^\s*[^\s\u0000]+(\s+[^\s\u0000]+){{0,{MOST_WORDS - 1}}}\s*$",
+    "pattern": f"^[{BLANKS}]*[^{BLANKS}\\u0000]+([{BLANKS}]+[^{BLANKS}\\u0000]+){{0,{MOST_WORDS - 1}}}[{BLANKS}]*$",
 }
 _CURSOR = {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9_-]+$"}
 

@@ -20,7 +20,17 @@ _MOST_PARAMETERS = 1_000
 _MOST_SUGGESTIONS = 5
 """Parameters at most of one request for which a similar name is looked for, which costs far more than all else."""
 
+BLANKS = r"\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What stands between words, in a class of a regular expression; Python and ECMA-262 mean different ones by `\\s`, and
+the OpenAPI document has to mean what the reader does."""
+_WORD = re.compile(f"[^{BLANKS}]+")
+
 _whole_number = text_parser(int)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a search."""
+    return _WORD.findall(text)
 
 
 class Reader:
@@ -115,7 +125,7 @@ class Reader:
 
     def words(self, name: str, text: str, longest: int, most: int) -> list[str]:
         """Words by blanks; none after an error."""
-        found = text.split()
+        found = words_of(text)
         if "\0" in text or len(text) > longest or not 1 <= len(found) <= most:
             self.error(
                 name,

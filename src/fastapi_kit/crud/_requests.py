@@ -66,6 +66,8 @@ class ListRequest:
     binding: bytes
     """A digest of what a cursor of this list is bound to."""
     deleted: DeletedMode = "exclude"
+    beside: str = ""
+    """The query string of the pages beside it, but for their cursor; empty or with `&` at its end."""
 
 
 def at(request: ListRequest, position: Position) -> ListRequest:

@@ -64,10 +64,9 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
         # A database in memory lives as long as its one connection does.
         "pool_recycle": -1 if is_memory(url) else pool.recycle,
         "pool_pre_ping": pool.pre_ping,
-        "connect_args": _connect_arguments(url, pool.timeout),
     }
     try:
-        engine = create_async_engine(url, **options)
+        engine = create_async_engine(url, connect_args=_connect_arguments(url, pool.timeout), **options)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"{url.get_backend_name()} needs the driver {error.name!r}: pip install 'fastapi-kit[{extra_for(url)}]'"
@@ -95,14 +94,20 @@ def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], option
 
 
 def _connect_arguments(url: URL, timeout: float) -> dict[str, Any]:
-    """Bound the time of one attempt to connect; each driver names it in its own way."""
+    """Bound the time of one attempt to connect; each driver names it in its own way.
+
+    Raises:
+        ModuleNotFoundError: The driver is not installed.
+    """
     match url.get_driver_name():
         case "asyncpg":
             return {"timeout": timeout}
         case "asyncmy" | "aiomysql" | "psycopg":
             return {"connect_timeout": max(1, round(timeout))}
         case "aiosqlite":
-            return {"timeout": timeout}  # for SQLite's other writer, too
+            from fastapi_kit.db._aiosqlite import connect  # noqa: PLC0415 - the driver is an extra
+
+            return {"timeout": timeout, "async_creator_fn": connect}  # the timeout is for SQLite's other writer, too
         case _:
             return {}
 
@@ -139,7 +144,7 @@ def _set_up_sqlite(timeout: float) -> Callable[[DBAPIConnection, object], None]:
 
     async def set_up(driver: Any) -> None:
         for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
-            await driver.execute(f"PRAGMA {pragma}")
+            await driver.execute_fetchall(f"PRAGMA {pragma}")
         await _switch_to_wal(driver, timeout)
 
     def on_connect(connection: DBAPIConnection, _record: object) -> None:
@@ -158,7 +163,8 @@ async def _switch_to_wal(driver: Any, patience: float) -> None:
     until = SYSTEM_CLOCK.monotonic() + patience
     while True:
         try:
-            await driver.execute("PRAGMA journal_mode = WAL")
+            # Read to its end: a statement that is still open keeps later ones from letting go of their locks.
+            await driver.execute_fetchall("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or SYSTEM_CLOCK.monotonic() >= until:
                 raise
