@@ -32,16 +32,18 @@ class Call:
         method: The HTTP method.
         target: Path and query string, percent-encoded.
         body: The body; one that is not empty is sent as JSON.
+        headers: Headers besides those that every request has.
     """
 
     method: str
     target: str
     body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     scope: Scope = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         path, _, query = self.target.partition("?")
-        headers = list(_HEADERS)
+        headers = [*_HEADERS, *self.headers]
         if self.body:
             headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body))]
         scope = {
