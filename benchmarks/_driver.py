@@ -5,11 +5,12 @@ An HTTP client costs several times what the app does, so none is used. A `Call` 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+from zlib import crc32
 
 from starlette.types import ASGIApp, Message, Scope
 
@@ -22,6 +23,16 @@ class Answer:
 
     status: int = 0
     body: bytes = b""
+
+
+@dataclass(slots=True)
+class Drained:
+    """What is known of a body that was thrown away as it came."""
+
+    status: int = 0
+    size: int = 0
+    checksum: int = 0
+    """CRC-32: quick to compute, and good enough to tell bodies apart that are not equal by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,32 @@ class InProcess:
     async def send(self, call: Call) -> Answer:
         """Send `call` and wait for the whole answer; what the app raises is raised here."""
         answer = Answer()
+
+        def take(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+            elif message["type"] == "http.response.body":
+                answer.body += message.get("body", b"")
+
+        await self._exchange(call, take)
+        return answer
+
+    async def drain(self, call: Call) -> Drained:
+        """The same for an answer that is too large to be kept."""
+        drained = Drained()
+
+        def take(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                drained.status = message["status"]
+            elif message["type"] == "http.response.body":
+                body = message.get("body", b"")
+                drained.size += len(body)
+                drained.checksum = crc32(body, drained.checksum)
+
+        await self._exchange(call, take)
+        return drained
+
+    async def _exchange(self, call: Call, take: Callable[[Message], None]) -> None:
         request: Message = {"type": "http.request", "body": call.body, "more_body": False}
         unread = [{"type": "http.disconnect"}, request]
 
@@ -80,13 +117,9 @@ class InProcess:
             return unread.pop() if len(unread) > 1 else unread[0]
 
         async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-            elif message["type"] == "http.response.body":
-                answer.body += message.get("body", b"")
+            take(message)
 
         await self._app({**call.scope, "state": self._state.copy()}, receive, send)
-        return answer
 
 
 @asynccontextmanager
