@@ -49,6 +49,13 @@ def exports(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def wire(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Requests per second and tails of latency, each app under a uvicorn worker of its own."""
+    from .wire import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     """The last of 100 indexed routers against an app with one."""
     from .routing import FULL, QUICK, Suite
@@ -56,7 +63,13 @@ def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
-CRUD: Mapping[str, Benchmark] = {"operations": operations, "guarded": guarded, "places": places, "exports": exports}
+CRUD: Mapping[str, Benchmark] = {
+    "operations": operations,
+    "guarded": guarded,
+    "places": places,
+    "exports": exports,
+    "wire": wire,
+}
 """The parts of `crud`, which can be run alone."""
 
 

@@ -33,19 +33,19 @@ class Row:
     holds: bool | None
 
 
-def compare(
-    name: str,
-    ours: Sequence[Sample],
-    peer: str,
-    theirs: Sequence[Sample],
-    *,
-    cpu: Goal | None = None,
-    wall: Goal | None = None,
-) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """Those of CPU time and of wall time, if there are any."""
+
+    cpu: Goal | None = None
+    wall: Goal | None = None
+
+
+def compare(name: str, ours: Sequence[Sample], peer: str, theirs: Sequence[Sample], goals: Goals) -> list[Row]:
     """The row of CPU time, and that of wall time, where server and disk have their share."""
     return [
-        row(f"{name}.cpu", [it.cpu for it in ours], peer, [it.cpu for it in theirs], cpu),
-        row(f"{name}.wall", [it.wall for it in ours], peer, [it.wall for it in theirs], wall),
+        row(f"{name}.cpu", [it.cpu for it in ours], peer, [it.cpu for it in theirs], goals.cpu),
+        row(f"{name}.wall", [it.wall for it in ours], peer, [it.wall for it in theirs], goals.wall),
     ]
 
 

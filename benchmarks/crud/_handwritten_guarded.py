@@ -92,4 +92,3 @@ async def delete_city(city_id: int, session: SessionDep, user: UserDep) -> None:
 def handwritten_guarded(url: str) -> Contestant:
     """An app with that router."""
     return serving(url, router, headers=AUTHORIZATION)
-

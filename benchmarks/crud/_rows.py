@@ -75,6 +75,6 @@ class Cities:
         async with self._engine.connect() as connection:
             return dict((await connection.execute(statement)).mappings().one())
 
-    async def dispose(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
         await self._engine.dispose()

@@ -8,7 +8,7 @@ from benchmarks._databases import Place, UnreachableError, postgres, sqlite
 from benchmarks._driver import InProcess, running
 from benchmarks._measure import Pace, frozen_heap, interleave
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
-from benchmarks._report import Goal, Row, compare
+from benchmarks._report import Goal, Goals, Row, compare
 from examples.atlas.data import CITIES_15000, Dataset
 
 from ._contestant import Contestant, ListQuery
@@ -26,7 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Patch(),
     Delete(),
 )
-QUICK = Mode(Pace(rounds=24, calls=24, seconds=1), QUICK_ALLOWANCE)
+QUICK = Mode(Pace(rounds=24, calls=12, seconds=0.5), QUICK_ALLOWANCE)
 FULL = Mode(Pace(rounds=90, calls=40, seconds=60))
 
 
@@ -61,7 +61,7 @@ class Contest:
         for peer, (mine, theirs) in self.pairs.items():
             wanted = cpu_goal(place.name, peer, self.operation)
             goal = None if wanted is None else Goal(wanted, mode.allowance)
-            rows += compare(self.name, samples[mine], peer, samples[theirs], cpu=goal)
+            rows += compare(self.name, samples[mine], peer, samples[theirs], Goals(cpu=goal))
         return rows
 
     async def statements(self) -> str:
@@ -139,6 +139,6 @@ class Suite:
         cities = Cities(place.url)
         await cities.load_ids(self.country)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(cities.dispose)
+            stack.push_async_callback(cities.aclose)
             made = [make(place.url) for make in self.contestants]
             yield cities, [(it, await stack.enter_async_context(running(it.app))) for it in made]

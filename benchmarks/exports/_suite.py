@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from benchmarks._databases import Place, UnreachableError, postgres, sqlite
 from benchmarks._mode import QUICK_ALLOWANCE, Say
-from benchmarks._report import Goal, Row, compare, row
+from benchmarks._report import Goal, Goals, Row, compare, row
 from benchmarks.places._rows import fill
 
 from ._worker import Outcome, Worker, worker
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Effort:
     allowance: float = 1.0
 
 
-QUICK = Effort(rows=50_000, rounds=1, allowance=QUICK_ALLOWANCE)
+QUICK = Effort(rows=30_000, rounds=1, allowance=QUICK_ALLOWANCE)
 FULL = Effort(rows=1_000_000, rounds=3)
 
 
@@ -81,7 +80,7 @@ class Suite:
         for (ours, peer), ratio in WALL.items():
             mine, theirs = ([it.sample for it in outcomes[side]] for side in (ours, peer))
             goal = None if ratio is None else Goal(ratio, self.effort.allowance)
-            rows += compare(f"{name}.{ours.form}", mine, PEERS[peer], theirs, wall=goal)
+            rows += compare(f"{name}.{ours.form}", mine, PEERS[peer], theirs, Goals(wall=goal))
         return rows + self._memory(name, outcomes, say)
 
     async def _outcomes(self, place: Place) -> Outcomes:

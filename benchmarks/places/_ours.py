@@ -1,5 +1,7 @@
 """The kit's apps; each has one router at `/places`, so that routing costs the same in all."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI
 
 from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Many, One, Query
@@ -8,10 +10,23 @@ from fastapi_kit.lifespan import compose
 
 from ._models import Place
 
-NUMBERS = ("id", "region_id", "score", "rating", "opened_on", "region.id", "notes.id", "notes.place_id", "notes.stars")
-TEXTS = ("name", "remark", "region.name", "region.code", "notes.text")
-MANY_FILTERS = dict.fromkeys(NUMBERS, RANGE) | dict.fromkeys(TEXTS, TEXT)
-"""A column that is never null does without `isnull`, and `eq` has a short form: 123 parameters."""
+MANY_FILTERS: Mapping[str, frozenset[str]] = {
+    "id": RANGE,
+    "name": TEXT,
+    "region_id": RANGE,
+    "score": RANGE,
+    "rating": RANGE,
+    "opened_on": RANGE,
+    "remark": TEXT,
+    "region.id": RANGE,
+    "region.name": TEXT,
+    "region.code": TEXT,
+    "notes.id": RANGE,
+    "notes.place_id": RANGE,
+    "notes.text": TEXT,
+    "notes.stars": RANGE,
+}
+"""With the operators that each column has: more than 100 filters."""
 
 
 def make_app(url: str, router: CRUDRouter[Place]) -> FastAPI:
@@ -37,6 +52,11 @@ def filtering(url: str) -> FastAPI:
 def including(url: str) -> FastAPI:
     """The same as the plain one with related rows."""
     query = Query(filter={}, sort={"id", "score"})
-    include = {"region": One(), "notes": Many(limit=50)}
-    router = CRUDRouter(Place, prefix="/places", routes={"list", "export"}, query=query, include=include)
+    router = CRUDRouter(
+        Place,
+        prefix="/places",
+        routes={"list", "export"},
+        query=query,
+        include={"region": One(), "notes": Many(limit=50)},
+    )
     return make_app(url, router)

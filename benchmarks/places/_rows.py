@@ -43,7 +43,9 @@ async def fill(url: str, count: int) -> None:
         await connection.run_sync(Base.metadata.create_all)
         await _make(connection, _REGIONS, REGIONS)
         await _make(connection, _PLACES.format(regions=REGIONS, day=_DAY[dialect], numbers="{numbers}"), count)
-        await _make(connection, _NOTES.format(each=NOTES_EACH, numbers="{numbers}"), min(count, WITH_NOTES) * NOTES_EACH)
+        await _make(
+            connection, _NOTES.format(each=NOTES_EACH, numbers="{numbers}"), min(count, WITH_NOTES) * NOTES_EACH
+        )
     async with database.engine.connect() as connection:
         # VACUUM, too, as an old table would have had it: PostgreSQL counts faster where pages are known to be visible.
         await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -8,7 +8,7 @@ from benchmarks._databases import sqlite
 from benchmarks._driver import running
 from benchmarks._measure import Pace, frozen_heap, interleave
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
-from benchmarks._report import Goal, Row, compare
+from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import Repeated, sending
 from fastapi_kit.db import Database
 
@@ -55,7 +55,7 @@ class Suite:
                 samples = await interleave(contenders, self.mode.pace)
         rows: list[Row] = []
         for peer, goal in zip(peers, goals, strict=True):
-            rows += compare(name, samples[ours], peer.name, samples[peer], cpu=goal)
+            rows += compare(name, samples[ours], peer.name, samples[peer], Goals(cpu=goal))
         return rows
 
 
