@@ -27,7 +27,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Delete(),
 )
 QUICK = Mode(Pace(rounds=24, calls=12, seconds=0.5), QUICK_ALLOWANCE)
-FULL = Mode(Pace(rounds=90, calls=40, seconds=60))
+FULL = Mode(Pace(rounds=60, calls=30, seconds=45))
 
 
 Running = tuple[Contestant, InProcess]

@@ -49,7 +49,7 @@ class Effort:
 
 
 QUICK = Effort(rows=30_000, rounds=1, allowance=QUICK_ALLOWANCE)
-FULL = Effort(rows=1_000_000, rounds=3)
+FULL = Effort(rows=1_000_000, rounds=2)
 
 
 @dataclass(frozen=True, slots=True)

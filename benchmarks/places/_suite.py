@@ -17,7 +17,7 @@ from ._rows import fill
 from ._variants import APPS, BY_SCORE, LIST, UNUSED_FILTERS, Side, Variant, counts, depth, includes
 
 QUICK = Mode(Pace(rounds=24, calls=10, seconds=0.25), QUICK_ALLOWANCE)
-FULL = Mode(Pace(rounds=100, calls=20, seconds=30))
+FULL = Mode(Pace(rounds=60, calls=20, seconds=20))
 MANY = 1_000_000
 PAGE = 20
 """Rows on a page of the depth variants."""

@@ -42,7 +42,7 @@ class Effort:
 
 
 QUICK = Effort(rounds=4, requests=160, allowance=QUICK_ALLOWANCE)
-FULL = Effort(rounds=25, requests=1_000)
+FULL = Effort(rounds=16, requests=1_000)
 
 
 @dataclass(frozen=True, slots=True)
