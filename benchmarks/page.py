@@ -37,10 +37,12 @@ def replaced(page: str, made: Mapping[str, str]) -> str:
         ValueError: A table has no markers.
     """
     for name, table in made.items():
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, found = marked.subn(lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", page)
-        if found != 1:
+        begin, end = f"<!-- {name} -->\n", "<!-- end -->"
+        before, begun, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
             raise ValueError(f"there is no place for {name} between <!-- {name} --> and <!-- end -->")
+        page = f"{before}{begin}\n{table}\n\n{end}{after}"
     return page
 
 
