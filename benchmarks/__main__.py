@@ -10,26 +10,75 @@ from ._report import Row, as_json, as_table
 
 Benchmark = Callable[..., Coroutine[Any, Any, list[Row]]]
 
+# Each benchmark imports its own peers, and only when it is run.
+# ruff: noqa: PLC0415
 
-def crud(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+
+def operations(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     """`CRUDRouter` against a hand-written router and fastcrud."""
-    # Each benchmark imports its own peers, and only when it is run.
-    from .crud import FULL, QUICK, Suite  # noqa: PLC0415
-    from .crud._fastcrud import fastcrud  # noqa: PLC0415
-    from .crud._handwritten import handwritten  # noqa: PLC0415
-    from .crud._ours import ours  # noqa: PLC0415
+    from .crud import FULL, QUICK, Suite
+    from .crud._fastcrud import fastcrud
+    from .crud._handwritten import handwritten
+    from .crud._ours import ours
 
     return Suite((ours, handwritten, fastcrud), QUICK if quick else FULL).run(say)
 
 
-def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
-    """The last of 100 indexed routers against an app with one."""
-    from .routing import FULL, QUICK, Suite  # noqa: PLC0415
+def guarded(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """The same against a hand-written router, where a user has rows of their own."""
+    from .crud import FULL, QUICK, Suite
+    from .crud._handwritten_guarded import handwritten_guarded
+    from .crud._ours import ours_guarded
+    from .crud._users import COUNTRY
+
+    contestants = (ours_guarded, handwritten_guarded)
+    return Suite(contestants, QUICK if quick else FULL, ".guarded", country=COUNTRY).run(say)
+
+
+def places(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Depth, totals, related rows and unused filters, among a million rows."""
+    from .places import FULL, QUICK, Suite
+
+    return (Suite(QUICK, rows=100_000) if quick else Suite(FULL)).run(say)
+
+
+def exports(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """A million rows as NDJSON and CSV: time and memory."""
+    from .exports import FULL, QUICK, Suite
 
     return Suite(QUICK if quick else FULL).run(say)
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, "routing": routing}
+def wire(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Requests per second and tails of latency, each app under a uvicorn worker of its own."""
+    from .wire import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
+def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """The last of 100 indexed routers against an app with one."""
+    from .routing import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
+CRUD: Mapping[str, Benchmark] = {
+    "operations": operations,
+    "guarded": guarded,
+    "places": places,
+    "exports": exports,
+    "wire": wire,
+}
+"""The parts of `crud`, which can be run alone."""
+
+
+async def crud(*, quick: bool) -> list[Row]:
+    """All about `CRUDRouter`."""
+    return [row for part in CRUD.values() for row in await part(quick=quick)]
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing}
 
 
 def say(line: str) -> None:
@@ -45,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure the kit beside its peers.")
     parser.add_argument("name", choices=BENCHMARKS)
-    parser.add_argument("--quick", action="store_true", help="under a minute; goals may be missed by 15 %%")
+    parser.add_argument("--quick", action="store_true", help="about a minute; goals may be missed by 15 %%")
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     options = parser.parse_args(arguments)
     rows = _run_fast(BENCHMARKS[options.name](quick=options.quick))
@@ -56,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run_fast(work: Coroutine[Any, Any, list[Row]]) -> list[Row]:
     """Run on uvloop, as uvicorn does where there is one."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ModuleNotFoundError:
         say("uvloop is not installed: measuring on asyncio's own loop")
         return asyncio.run(work)

@@ -5,11 +5,12 @@ An HTTP client costs several times what the app does, so none is used. A `Call` 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+from zlib import crc32
 
 from starlette.types import ASGIApp, Message, Scope
 
@@ -24,6 +25,16 @@ class Answer:
     body: bytes = b""
 
 
+@dataclass(slots=True)
+class Drained:
+    """What is known of a body that was thrown away as it came."""
+
+    status: int = 0
+    size: int = 0
+    checksum: int = 0
+    """CRC-32: quick to compute, and good enough to tell bodies apart that are not equal by accident."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, ready to be sent any number of times.
@@ -32,16 +43,18 @@ class Call:
         method: The HTTP method.
         target: Path and query string, percent-encoded.
         body: The body; one that is not empty is sent as JSON.
+        headers: Headers besides those that every request has.
     """
 
     method: str
     target: str
     body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     scope: Scope = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         path, _, query = self.target.partition("?")
-        headers = list(_HEADERS)
+        headers = [*_HEADERS, *self.headers]
         if self.body:
             headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body))]
         scope = {
@@ -71,6 +84,32 @@ class InProcess:
     async def send(self, call: Call) -> Answer:
         """Send `call` and wait for the whole answer; what the app raises is raised here."""
         answer = Answer()
+
+        def take(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+            elif message["type"] == "http.response.body":
+                answer.body += message.get("body", b"")
+
+        await self._exchange(call, take)
+        return answer
+
+    async def drain(self, call: Call) -> Drained:
+        """The same for an answer that is too large to be kept."""
+        drained = Drained()
+
+        def take(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                drained.status = message["status"]
+            elif message["type"] == "http.response.body":
+                body = message.get("body", b"")
+                drained.size += len(body)
+                drained.checksum = crc32(body, drained.checksum)
+
+        await self._exchange(call, take)
+        return drained
+
+    async def _exchange(self, call: Call, take: Callable[[Message], None]) -> None:
         request: Message = {"type": "http.request", "body": call.body, "more_body": False}
         unread = [{"type": "http.disconnect"}, request]
 
@@ -78,13 +117,9 @@ class InProcess:
             return unread.pop() if len(unread) > 1 else unread[0]
 
         async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-            elif message["type"] == "http.response.body":
-                answer.body += message.get("body", b"")
+            take(message)
 
         await self._app({**call.scope, "state": self._state.copy()}, receive, send)
-        return answer
 
 
 @asynccontextmanager

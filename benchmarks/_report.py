@@ -7,9 +7,6 @@ from statistics import median
 
 from ._measure import Sample, median_ratio
 
-QUICK_ALLOWANCE = 1.15
-"""A quick run is noisier than a full one: its ratios may pass the goal by this factor."""
-
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -36,15 +33,24 @@ class Row:
     holds: bool | None
 
 
-def compare(name: str, ours: Sequence[Sample], peer: str, theirs: Sequence[Sample], goal: Goal | None) -> list[Row]:
-    """The row of CPU time, which `goal` is for, and that of wall time, where server and disk have their share."""
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """Those of CPU time and of wall time, if there are any."""
+
+    cpu: Goal | None = None
+    wall: Goal | None = None
+
+
+def compare(name: str, ours: Sequence[Sample], peer: str, theirs: Sequence[Sample], goals: Goals) -> list[Row]:
+    """The row of CPU time, and that of wall time, where server and disk have their share."""
     return [
-        _row(f"{name}.cpu", [it.cpu for it in ours], peer, [it.cpu for it in theirs], goal),
-        _row(f"{name}.wall", [it.wall for it in ours], peer, [it.wall for it in theirs], None),
+        row(f"{name}.cpu", [it.cpu for it in ours], peer, [it.cpu for it in theirs], goals.cpu),
+        row(f"{name}.wall", [it.wall for it in ours], peer, [it.wall for it in theirs], goals.wall),
     ]
 
 
-def _row(name: str, ours: Sequence[float], peer: str, theirs: Sequence[float], goal: Goal | None) -> Row:
+def row(name: str, ours: Sequence[float], peer: str, theirs: Sequence[float], goal: Goal | None) -> Row:
+    """The row of figures that were taken in the same rounds."""
     ratio = median_ratio(ours, theirs)
     wanted, holds = (goal.ratio, goal.met_by(ratio)) if goal else (None, None)
     return Row(name, round(median(ours), 1), peer, round(median(theirs), 1), round(ratio, 3), wanted, holds)
@@ -57,11 +63,14 @@ def as_json(rows: Sequence[Row]) -> str:
 
 def as_table(rows: Sequence[Row]) -> str:
     """Columns for people."""
-    head = f"{'name':<34}{'ours µs':>10}  {'peer':<14}{'peer µs':>10}{'ratio':>8}{'goal':>7}  holds"
-    return "\n".join([head, *map(_line, rows)])
+    name = max(len(row.name) for row in rows) + 1
+    peer = max(len(row.peer) for row in rows) + 1
+    head = f"{'name':<{name}}{'ours µs':>11}  {'peer':<{peer}}{'peer µs':>11}{'ratio':>8}{'goal':>7}  holds"
+    return "\n".join([head, *(_line(row, name, peer) for row in rows)])
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, name: int, peer: int) -> str:
     goal = "" if row.goal is None else f"{row.goal:.2f}"
     holds = {None: "", True: "yes", False: "NO"}[row.holds]
-    return f"{row.name:<34}{row.ours_us:>10.1f}  {row.peer:<14}{row.peer_us:>10.1f}{row.ratio:>8.3f}{goal:>7}  {holds}"
+    figures = f"{row.ours_us:>11.1f}  {row.peer:<{peer}}{row.peer_us:>11.1f}{row.ratio:>8.3f}{goal:>7}"
+    return f"{row.name:<{name}}{figures}  {holds}".rstrip()

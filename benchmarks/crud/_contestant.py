@@ -47,6 +47,7 @@ class Contestant:
         created: The status of a successful POST.
         deleted: The status of a successful DELETE.
         always_counts: Whether a list cannot be had without its total.
+        headers: What every request has to bring.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Contestant:
     created: int = 201
     deleted: int = 204
     always_counts: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class CityCreate(BaseModel):

@@ -1,6 +1,7 @@
 """A contestant doing one operation, as the clock sees it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ class Entrant:
 
     async def batch(self, calls: int) -> Callable[[], Awaitable[None]]:
         """Prepare calls; making them checks each status."""
-        prepared = await self._operation.calls(self._lane, calls)
+        prepared = await self._calls(calls)
 
         async def run() -> None:
             for call in prepared:
@@ -33,7 +34,7 @@ class Entrant:
 
     async def outcome(self) -> Any:
         """Make one call and say what came of it."""
-        (call,) = await self._operation.calls(self._lane, 1)
+        (call,) = await self._calls(1)
         answer = await self._app.send(call)
         self._judge(call, answer)
         return await self._operation.outcome(self._lane, call, answer)
@@ -44,6 +45,10 @@ class Entrant:
         async with statements() as sent:
             await run()
         return len(sent)
+
+    async def _calls(self, count: int) -> list[Call]:
+        calls = await self._operation.calls(self._lane, count)
+        return [replace(call, headers=self._lane.contestant.headers) for call in calls]
 
     def _judge(self, call: Call, answer: Answer) -> None:
         if answer.status != self._expected:

@@ -86,11 +86,16 @@ async def delete_city(city_id: int, session: SessionDep) -> None:
 
 def handwritten(url: str) -> Contestant:
     """An app with that router."""
+    return serving(url, router)
+
+
+def serving(url: str, cities: APIRouter, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Contestant:
+    """An app with a router of this grammar, whose requests bring `headers`."""
     engine = engine_for(url)
     app = FastAPI(lifespan=disposing(engine))
     app.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    app.include_router(router)
-    return Contestant("handwritten", app, _list_target, items=lambda body: body)
+    app.include_router(cities)
+    return Contestant("handwritten", app, _list_target, items=lambda body: body, headers=headers)
 
 
 def _list_target(query: ListQuery) -> str:

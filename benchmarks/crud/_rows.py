@@ -44,12 +44,15 @@ class Cities:
     def __init__(self, url: str) -> None:
         self._engine: AsyncEngine = engine_for(url)
         self.ids: Sequence[int] = ()
-        """The keys of the real cities, in ascending order."""
+        """The keys of the real cities to ask for, in ascending order."""
 
-    async def load_ids(self) -> None:
-        """Read `ids`."""
+    async def load_ids(self, country: str | None) -> None:
+        """Read `ids`, of one country or of all."""
+        keys = select(City.id).order_by(City.id)
+        if country is not None:
+            keys = keys.where(City.country_code == country)
         async with self._engine.connect() as connection:
-            self.ids = (await connection.execute(select(City.id).order_by(City.id))).scalars().all()
+            self.ids = (await connection.execute(keys)).scalars().all()
 
     async def prepare(self, count: int) -> range:
         """Leave exactly `count` cities beside the real ones, and give their keys."""
@@ -72,6 +75,6 @@ class Cities:
         async with self._engine.connect() as connection:
             return dict((await connection.execute(statement)).mappings().one())
 
-    async def dispose(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
         await self._engine.dispose()

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from benchmarks._databases import Place, UnreachableError, postgres, sqlite
 from benchmarks._driver import InProcess, running
 from benchmarks._measure import Pace, frozen_heap, interleave
-from benchmarks._report import QUICK_ALLOWANCE, Goal, Row, compare
+from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
+from benchmarks._report import Goal, Goals, Row, compare
 from examples.atlas.data import CITIES_15000, Dataset
 
 from ._contestant import Contestant, ListQuery
 from ._entrant import Entrant
+from ._goals import cpu_goal
 from ._operations import Create, Delete, Get, Operation, Page, Patch
 from ._rows import Cities, fill
 
@@ -24,23 +26,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Patch(),
     Delete(),
 )
-CPU_GOALS = {("postgres", "handwritten"): 0.60}
-"""What the ratio of CPU times has to reach, by database and peer; the same for all operations."""
-
-Say = Callable[[str], None]
-"""Tells a person how it goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """How thoroughly to measure, and by what factor a goal may then be missed."""
-
-    pace: Pace
-    allowance: float = 1.0
-
-
-QUICK = Mode(Pace(rounds=24, calls=24, seconds=2.5), QUICK_ALLOWANCE)
-FULL = Mode(Pace(rounds=90, calls=40, seconds=60))
+QUICK = Mode(Pace(rounds=24, calls=12, seconds=0.5), QUICK_ALLOWANCE)
+FULL = Mode(Pace(rounds=60, calls=30, seconds=45))
 
 
 Running = tuple[Contestant, InProcess]
@@ -53,6 +40,7 @@ class Contest:
     """One operation: every peer's entrant, and ours in the same form (a peer may do more than was asked)."""
 
     name: str
+    operation: str
     entrants: dict[Key, Entrant]
     pairs: dict[str, tuple[Key, Key]]
     """By peer: ours and the peer's."""
@@ -71,9 +59,9 @@ class Contest:
             samples = await interleave(self.entrants, mode.pace)
         rows: list[Row] = []
         for peer, (mine, theirs) in self.pairs.items():
-            wanted = CPU_GOALS.get((place.name, peer))
+            wanted = cpu_goal(place.name, peer, self.operation)
             goal = None if wanted is None else Goal(wanted, mode.allowance)
-            rows += compare(self.name, samples[mine], peer, samples[theirs], goal)
+            rows += compare(self.name, samples[mine], peer, samples[theirs], Goals(cpu=goal))
         return rows
 
     async def statements(self) -> str:
@@ -84,7 +72,7 @@ class Contest:
         )
 
 
-def contest(place: Place, operation: Operation, cities: Cities, mine: Running, peers: Sequence[Running]) -> Contest:
+def contest(name: str, operation: Operation, cities: Cities, mine: Running, peers: Sequence[Running]) -> Contest:
     """Set ours against each of `peers`."""
     entrants: dict[Key, Entrant] = {}
     pairs: dict[str, tuple[Key, Key]] = {}
@@ -93,7 +81,7 @@ def contest(place: Place, operation: Operation, cities: Cities, mine: Running, p
         keys = (mine[0].name, form), (peer[0].name, form)
         entrants.update({key: Entrant(*it, form, cities) for key, it in zip(keys, (mine, peer), strict=True)})
         pairs[peer[0].name] = keys
-    return Contest(f"crud.{place.name}.{operation.name}", entrants, pairs)
+    return Contest(f"{name}.{operation.name}", operation.name, entrants, pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +91,17 @@ class Suite:
     Args:
         contestants: Each makes its contestant for a database URL; ours first, then the peers.
         mode: How thoroughly to measure.
+        title: What the names of its rows begin with, after `crud` and the database.
         operations: What to measure.
+        country: The only country whose cities are asked for; `None` for all.
         dataset: The cities.
     """
 
     contestants: Sequence[Callable[[str], Contestant]]
     mode: Mode
+    title: str = ""
     operations: Sequence[Operation] = OPERATIONS
+    country: str | None = None
     dataset: Dataset = CITIES_15000
 
     async def run(self, say: Say) -> list[Row]:
@@ -127,7 +119,8 @@ class Suite:
         """Measure on one empty database."""
         rows: list[Row] = []
         async with self._started(place) as (cities, (mine, *peers)):
-            contests = [contest(place, operation, cities, mine, peers) for operation in self.operations]
+            name = f"crud.{place.name}{self.title}"
+            contests = [contest(name, operation, cities, mine, peers) for operation in self.operations]
             for held in contests:
                 await held.check()
             for held in contests:
@@ -144,8 +137,8 @@ class Suite:
         """Fill the database and start every contestant on it."""
         await fill(place.url, self.dataset)
         cities = Cities(place.url)
-        await cities.load_ids()
+        await cities.load_ids(self.country)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(cities.dispose)
+            stack.push_async_callback(cities.aclose)
             made = [make(place.url) for make in self.contestants]
             yield cities, [(it, await stack.enter_async_context(running(it.app))) for it in made]

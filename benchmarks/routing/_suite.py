@@ -1,13 +1,14 @@
 """Each kind of router in each layout: first that all answer the same, then what it costs."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks._databases import sqlite
 from benchmarks._driver import running
 from benchmarks._measure import Pace, frozen_heap, interleave
-from benchmarks._report import QUICK_ALLOWANCE, Goal, Row, compare
+from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
+from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import Repeated, sending
 from fastapi_kit.db import Database
 
@@ -16,18 +17,6 @@ from ._apps import Layout, Make, fill, generated, make_app, trivial
 KINDS: Mapping[str, Make] = {"sqlite.get": generated, "trivial": trivial}
 RATIO = 1.3
 """What a request to the last of many routers may cost in CPU time, as a ratio to one in an app with a single router."""
-
-Say = Callable[[str], None]
-"""Tells a person how it goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """How thoroughly to measure, and by what factor a goal may then be missed."""
-
-    pace: Pace
-    allowance: float = 1.0
-
 
 QUICK = Mode(Pace(rounds=30, calls=40, seconds=8), QUICK_ALLOWANCE)
 FULL = Mode(Pace(rounds=120, calls=60, seconds=60))
@@ -66,7 +55,7 @@ class Suite:
                 samples = await interleave(contenders, self.mode.pace)
         rows: list[Row] = []
         for peer, goal in zip(peers, goals, strict=True):
-            rows += compare(name, samples[ours], peer.name, samples[peer], goal)
+            rows += compare(name, samples[ours], peer.name, samples[peer], Goals(cpu=goal))
         return rows
 
 

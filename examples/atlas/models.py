@@ -41,7 +41,7 @@ class Country(Base):
     tld: Mapped[str | None] = mapped_column(String(10), doc="Top-level domain, such as .fr")
 
     continent: Mapped[Continent] = relationship()
-    cities: Mapped[list["City"]] = relationship(back_populates="country")
+    cities: Mapped[list["City"]] = relationship(lambda: City, back_populates="country")
 
     __table_args__ = (
         CheckConstraint("area_km2 >= 0", name="area_km2"),

@@ -1,5 +1,6 @@
 """The crud benchmark on a few cities: the contestants do the same, and every comparison gives its rows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 import pytest
 
 from benchmarks._databases import Place
+from benchmarks._driver import Call, running
 from benchmarks._measure import Pace
-from benchmarks.crud import OPERATIONS, Mode, Suite
+from benchmarks._mode import Mode
+from benchmarks.crud import OPERATIONS, Suite
 from benchmarks.crud._contestant import Contestant, ListQuery
+from benchmarks.crud._goals import CPU_GOALS, cpu_goal
 from benchmarks.crud._handwritten import handwritten
+from benchmarks.crud._handwritten_guarded import handwritten_guarded
 from benchmarks.crud._operations import Get, Operation, Page
-from benchmarks.crud._ours import ours
+from benchmarks.crud._ours import ours, ours_guarded
+from benchmarks.crud._rows import fill
+from benchmarks.crud._users import AUTHORIZATION, COUNTRY
 from examples.atlas.data import CITIES_15000, Dataset, World
 
 pytestmark = pytest.mark.anyio
@@ -21,10 +28,13 @@ SHORT = Mode(Pace(rounds=1, calls=1, seconds=1))
 SMALL: list[Operation] = [replace(it, pages=1) if isinstance(it, Page) else it for it in OPERATIONS]
 
 
-def one_country() -> World:
-    """France, with all its cities."""
+def world_of(*countries: str) -> World:
+    """The world, with the cities of these countries."""
     world = CITIES_15000.read()
-    return replace(world, cities=[city for city in world.cities if city["country_code"] == "FR"])
+    return replace(world, cities=[city for city in world.cities if city["country_code"] in countries])
+
+
+FRANCE = Dataset("France", lambda: world_of("FR"))
 
 
 @pytest.fixture
@@ -33,17 +43,51 @@ def place(tmp_path: Path) -> Place:
     return Place("sqlite", f"sqlite+aiosqlite:///{tmp_path / 'bench.db'}")
 
 
-async def test_all_operations_are_compared_with_each_peer(place: Place) -> None:
+Make = Callable[[str], Contestant]
+
+
+@pytest.mark.parametrize(
+    ("contestants", "title", "country"),
+    [
+        pytest.param((ours, handwritten), "", None, id="plain"),
+        pytest.param((ours_guarded, handwritten_guarded), ".guarded", COUNTRY, id="with users and a scope"),
+    ],
+)
+async def test_all_operations_are_compared_with_each_peer(
+    place: Place, contestants: tuple[Make, ...], title: str, country: str | None
+) -> None:
     """Our answers and rows equal the hand-written ones, and each operation has a CPU and a wall row."""
     said: list[str] = []
-    suite = Suite((ours, handwritten), SHORT, SMALL, Dataset("one country", one_country))
+    suite = Suite(contestants, SHORT, title, SMALL, country, FRANCE)
     rows = await suite.measure(place, said.append)
     assert [row.name for row in rows] == [
-        f"crud.sqlite.{it.name}.{clock}" for it in OPERATIONS for clock in ("cpu", "wall")
+        f"crud.sqlite{title}.{it.name}.{clock}" for it in OPERATIONS for clock in ("cpu", "wall")
     ]
     assert {row.peer for row in rows} == {"handwritten"}
-    assert all(row.ours_us > 0 and row.peer_us > 0 and row.ratio > 0 and row.goal is None for row in rows)
-    assert said == [f"crud.sqlite.{it.name}" for it in OPERATIONS]
+    assert all(row.ours_us > 0 and row.peer_us > 0 and row.ratio > 0 for row in rows)
+    assert [row.goal for row in rows[::2]] == [cpu_goal("sqlite", "handwritten", it.name) for it in OPERATIONS]
+    assert not any(row.goal for row in rows[1::2])
+    assert said == [f"crud.sqlite{title}.{it.name}" for it in OPERATIONS]
+
+
+def test_every_goal_is_that_of_an_operation() -> None:
+    """A database and a peer that have goals have one for each operation, and for nothing else."""
+    names = {it.name for it in OPERATIONS}
+    assert all(set(goals) == names for goals in CPU_GOALS.values())
+    assert cpu_goal("sqlite", "fastcrud", "get") is None
+
+
+@pytest.mark.parametrize("make", [ours_guarded, handwritten_guarded])
+async def test_guarded_contestants_ask_who_it_is(place: Place, make: Make) -> None:
+    """Nobody is let in without the token, and nobody sees another country's cities."""
+    await fill(place.url, Dataset("France and Lima", lambda: world_of("FR", "PE")))
+    contestant = make(place.url)
+    lima = 3936456
+    async with running(contestant.app) as app:
+        target = contestant.list_target(ListQuery(limit=1))
+        assert (await app.send(Call("GET", target))).status == 401
+        assert (await app.send(Call("GET", target, headers=AUTHORIZATION))).status == 200
+        assert (await app.send(Call("GET", f"/cities/{lima}", headers=AUTHORIZATION))).status == 404
 
 
 async def test_a_contestant_that_answers_something_else_is_not_measured(place: Place) -> None:
@@ -56,6 +100,6 @@ async def test_a_contestant_that_answers_something_else_is_not_measured(place: P
         return replace(handwritten(url), name="forgetful", items=items)
 
     operations: list[Operation] = [Get(), Page("list2", ListQuery(limit=2))]
-    suite = Suite((handwritten, forgetful), SHORT, operations, Dataset("one country", one_country))
+    suite = Suite((handwritten, forgetful), SHORT, "", operations, None, FRANCE)
     with pytest.raises(AssertionError, match=r"crud\.sqlite\.list2: .*forgetful"):
         await suite.measure(place, lambda _: None)

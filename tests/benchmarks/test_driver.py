@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from zlib import crc32
 
 import pytest
 from fastapi import FastAPI, Request
@@ -37,6 +38,28 @@ async def test_sends_path_query_and_body_and_collects_the_answer() -> None:
     assert first == second
     assert first.status == 200
     assert first.body == '{"word":"café","query":{"limit":"2"},"body":"{\\"a\\":1}","state":"open"}'.encode()
+
+
+async def test_a_drained_answer_is_known_by_size_and_checksum() -> None:
+    """What is too large to keep is thrown away as it comes, and can still be told from another."""
+    async with running(echo_app()) as app:
+        answer = await app.send(Call("GET", "/echo/it"))
+        drained, other = await app.drain(Call("GET", "/echo/it")), await app.drain(Call("GET", "/echo/at"))
+    assert (drained.status, drained.size, drained.checksum) == (200, len(answer.body), crc32(answer.body))
+    assert (other.size, other.checksum == drained.checksum) == (drained.size, False)
+
+
+async def test_headers_of_a_call_are_sent() -> None:
+    """Besides those that every request has."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def names(request: Request) -> list[str]:
+        return [*request.headers]
+
+    async with running(app) as server:
+        answer = await server.send(Call("GET", "/", headers=((b"authorization", b"Bearer it"),)))
+    assert answer.body == b'["host","user-agent","accept","authorization"]'
 
 
 async def test_a_failed_start_up_is_raised() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from benchmarks._measure import Pace, Sample, interleave, median_ratio
-from benchmarks._report import Goal, as_json, as_table, compare
+from benchmarks._report import Goal, Goals, as_json, as_table, compare
 
 pytestmark = pytest.mark.anyio
 
@@ -57,15 +57,18 @@ def test_the_ratio_is_taken_in_each_round() -> None:
     ],
 )
 def test_a_row_says_whether_its_goal_holds(goal: Goal | None, expected: bool | None) -> None:
-    """Only CPU time has a goal."""
-    cpu, wall = compare("it", [Sample(1, 4)] * 3, "peer", [Sample(2, 2)] * 3, goal)
+    """CPU time and wall time have each their own goal, or none."""
+    cpu, wall = compare("it", [Sample(1, 4)] * 3, "peer", [Sample(2, 2)] * 3, Goals(cpu=goal))
     assert (cpu.name, cpu.ratio, cpu.holds) == ("it.cpu", 0.5, expected)
     assert (wall.name, wall.ratio, wall.holds) == ("it.wall", 2.0, None)
+    cpu, wall = compare("it", [Sample(4, 1)] * 3, "peer", [Sample(2, 2)] * 3, Goals(wall=goal))
+    assert (cpu.ratio, cpu.holds) == (2.0, None)
+    assert (wall.ratio, wall.holds) == (0.5, expected)
 
 
 def test_reports_are_json_or_columns() -> None:
     """JSON has exactly the agreed keys; the table shows a missed goal."""
-    rows = compare("it", [Sample(1.0, 1.0)], "peer", [Sample(2.0, 2.0)], Goal(0.1))
+    rows = compare("it", [Sample(1.0, 1.0)], "peer", [Sample(2.0, 2.0)], Goals(cpu=Goal(0.1)))
     assert as_json(rows[:1]) == (
         '[\n  {"name": "it.cpu", "ours_us": 1.0, "peer": "peer", "peer_us": 2.0, '
         '"ratio": 0.5, "goal": 0.1, "holds": false}\n]'

@@ -4,8 +4,8 @@ import pytest
 from fastapi import APIRouter
 
 from benchmarks._measure import Pace
+from benchmarks._mode import Mode
 from benchmarks.routing import Suite
-from benchmarks.routing._suite import Mode
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,19 @@ from typing import Any, Self
 import anyio.to_thread
 import httpx2
 import pytest
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 
-from fastapi_kit.crud import CRUDRouter, NamedFilter, Query, SoftDeletion, Version, of_principal, set_principal
+from fastapi_kit.crud import (
+    CRUDRouter,
+    NamedFilter,
+    OperationName,
+    Query,
+    SoftDeletion,
+    Version,
+    of_principal,
+    set_principal,
+)
 from fastapi_kit.db import Database
 from fastapi_kit.testing import client
 from tests.crud.counting import Queries
@@ -32,33 +42,52 @@ async def session_of_nobody(request: Request) -> None:
     """A second dependency, of which there are many in real apps."""
 
 
+def itself(principal: int) -> int:
+    """The tenant that a principal is."""
+    return principal
+
+
+def of_tenant(tenant: int) -> sa.ColumnElement[bool]:
+    """A scope in the form of a function."""
+    return Book.tenant == tenant
+
+
 USER, OTHER = Depends(user), Depends(session_of_nobody)
+SCOPED: Mapping[str, Any] = {
+    "dependencies": {"*": [USER]},
+    "scope": Book.tenant == of_principal(itself),
+    "stamp": {"tenant": itself},
+}
+SCOPED_BY_FUNCTION: Mapping[str, Any] = {**SCOPED, "scope": of_tenant}
 
 ROUTERS: Mapping[str, CRUDRouter[Book]] = {
     "plain": CRUDRouter(Book, prefix="/books"),
     "authenticated": CRUDRouter(Book, prefix="/books", dependencies={"*": [USER, OTHER]}),
-    "scoped": CRUDRouter(
-        Book,
-        prefix="/books",
-        dependencies={"*": [USER]},
-        scope=Book.tenant == of_principal(lambda tenant: tenant),
-        stamp={"tenant": lambda tenant: tenant},
-    ),
-    "scoped-by-function": CRUDRouter(
-        Book,
-        prefix="/books",
-        dependencies={"*": [USER]},
-        scope=lambda tenant: Book.tenant == tenant,
-        stamp={"tenant": lambda tenant: tenant},
-    ),
+    "scoped": CRUDRouter(Book, prefix="/books", **SCOPED),
+    "scoped-by-function": CRUDRouter(Book, prefix="/books", **SCOPED_BY_FUNCTION),
     "everything": CRUDRouter(
         Book,
         prefix="/books",
-        dependencies={"*": [USER]},
-        scope=Book.tenant == of_principal(lambda tenant: tenant),
-        stamp={"tenant": lambda tenant: tenant},
+        **SCOPED,
         version=Version(),
         soft_delete=SoftDeletion(visible_to=lambda _: True),
+    ),
+}
+
+
+BULK: set[OperationName] = {"create_many", "update_many", "delete_many"}
+MANY: Mapping[str, CRUDRouter[Book]] = {
+    "plain": CRUDRouter(Book, prefix="/books", routes=BULK),
+    "authenticated": CRUDRouter(Book, prefix="/books", routes=BULK, dependencies={"*": [USER, OTHER]}),
+    "scoped": CRUDRouter(Book, prefix="/books", routes=BULK, **SCOPED),
+    "scoped-by-function": CRUDRouter(Book, prefix="/books", routes=BULK, **SCOPED_BY_FUNCTION),
+    "everything": CRUDRouter(
+        Book,
+        prefix="/books",
+        routes=BULK,
+        version=Version(required=False),
+        soft_delete="deleted_at",
+        **SCOPED,
     ),
 }
 
@@ -107,6 +136,24 @@ async def test_one_statement_each(postgres: Database, kind: str) -> None:
         if kind == "everything":
             await api.post("/books/2/restore", headers={"If-Match": "*"})
             assert await queries.take() == ["UPDATE"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ROUTERS)
+async def test_one_statement_for_a_hundred(postgres: Database, kind: str) -> None:
+    """A hundred rows are made, changed and deleted by one statement each, in one transaction."""
+    queries = Queries(postgres)
+    async with shop(postgres, MANY[kind]) as api:
+        bodies = [{"slug": f"n{n}", "title": "T", "pages": n, "author_id": None} for n in range(100)]
+        await queries.take()
+        rows = (await api.post("/books/bulk", json=bodies)).json()
+        assert await queries.take() == ["BEGIN", "COMMIT", "INSERT"]
+        changed = await api.patch("/books", json=[{"id": row["id"], "title": f"t{row['id']}"} for row in rows])
+        assert [row["title"] for row in changed.json()] == [f"t{row['id']}" for row in rows]
+        assert await queries.take() == ["BEGIN", "COMMIT", "WITH"]
+        keys = "&".join(f"id={row['id']}" for row in rows)
+        assert (await api.delete(f"/books?{keys}")).status_code == 204
+        assert await queries.take() == ["BEGIN", "COMMIT", "WITH" if kind == "everything" else "DELETE"]
 
 
 @pytest.mark.postgres

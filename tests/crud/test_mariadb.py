@@ -6,12 +6,14 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.crud import Changed, CRUDRouter, OperationName, Version, WriteContext
 from fastapi_kit.db import READ_ONLY, Database
-from fastapi_kit.errors import ForbiddenError
+from fastapi_kit.errors import ConflictError, ForbiddenError
 from fastapi_kit.testing import client
+from tests.crud.counting import Statements
 from tests.crud.library import app_with, create_tables
 
 pytestmark = [pytest.mark.anyio, pytest.mark.mariadb]
@@ -38,6 +40,14 @@ class Line(Models):
     __tablename__ = "line"
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.String(40))
+
+
+class Node(BaseModel):
+    """A page of a tree, with a key of the client's."""
+
+    id: int
+    slug: str
+    parent_id: int | None = None
 
 
 ALL: set[OperationName] = {"list", "get", "create", "update", "delete", "create_many", "update_many", "delete_many"}
@@ -80,6 +90,29 @@ async def test_many_rows(api: httpx2.AsyncClient) -> None:
     assert [item["slug"] for item in (await api.get("/pages")).json()["items"]] == ["c"]
 
 
+async def test_many_are_deleted_by_one_statement(mariadb: Database) -> None:
+    """Rows that are named by numbers go by one DELETE; those of a tree go in the order of the request."""
+    await create_tables(mariadb, Models)
+    routers = (
+        CRUDRouter(Line, prefix="/lines", routes=ALL),
+        CRUDRouter(Page, prefix="/tree", create=Node, routes={"list", "create_many", "delete_many"}),
+    )
+    async with client(app_with(mariadb, *routers)) as api:
+        lines = (await api.post("/lines/bulk", json=[{"text": text} for text in "abc"])).json()
+        statements = Statements(mariadb)
+        keys = "&".join(f"id={line['id']}" for line in lines)
+        absent = await api.delete(f"/lines?{keys}&id=99&id=98")
+        assert (absent.status_code, absent.json()["items"]) == (404, [3, 4])
+        assert [line["text"] for line in (await api.get("/lines?sort=id")).json()["items"]] == ["a", "b", "c"]
+        statements.take()
+        assert (await api.delete(f"/lines?{keys}")).status_code == 204
+        assert [it.split()[0] for it in statements.take()] == ["DELETE", "COMMIT"]
+        nodes = [{"id": 1, "slug": "top"}, {"id": 2, "slug": "below", "parent_id": 1}]
+        assert (await api.post("/tree/bulk", json=nodes)).status_code == 201
+        assert (await api.delete("/tree?id=1&id=2")).status_code == 409
+        assert (await api.delete("/tree?id=2&id=1")).status_code == 204
+
+
 async def test_a_renamed_row(api: httpx2.AsyncClient) -> None:
     """PATCH that changes the name answers the row that has the new one."""
     assert (await api.post("/pages", json={"slug": "old"})).headers["location"] == "/pages/old"
@@ -112,3 +145,32 @@ async def test_hooks(api: httpx2.AsyncClient, mariadb: Database, router: CRUDRou
     lines = await mariadb.run(lambda connection: list(connection.scalars(sa.select(Line.text).order_by(Line.id))))
     assert lines == ["create good", "update better"]
     assert told == [("create", ["good"]), ("update", ["better"])]
+
+
+async def test_upserts(mariadb: Database) -> None:
+    """Rows are looked up by the key that is named, and then made or changed; another key stays a conflict."""
+    await create_tables(mariadb, Models)
+    pages = CRUDRouter(Page, prefix="/pages", version=Version(required=False), scope=Page.size < 100)
+    async with mariadb.session() as session:
+        repository = pages.repository(session)
+        rows: list[dict[str, Any]] = [{"slug": "b", "size": 1}, {"slug": "a"}]
+        await repository.upsert_many(rows, key="slug")
+        b, c = await repository.upsert_many([{"slug": "b", "size": 2}, {"slug": "c", "size": 3}], key="slug")
+        assert [(it.slug, it.size, it.version) for it in (b, c)] == [("b", 2, 2), ("c", 3, 1)]
+        assert (await repository.upsert({"slug": "b", "size": 4}, key="slug", update=())).size == 2
+        await session.commit()
+        for row, key in (({"id": c.id, "slug": "b"}, "id"), ({"id": 99, "slug": "b"}, None)):
+            with pytest.raises(ConflictError) as caught:
+                await repository.upsert(row, key=key)
+            assert caught.value.extensions["fields"] == ["slug"]
+            await session.rollback()
+            await session.refresh(c)
+        with pytest.raises(ForbiddenError):
+            await repository.upsert({"slug": "b", "size": 100}, key="slug")
+        await session.rollback()
+        session.add(Page(slug="out", size=100))
+        await session.commit()
+        with pytest.raises(ConflictError):
+            await repository.upsert({"slug": "out", "size": 1}, key="slug")
+        await session.rollback()
+        assert await repository.count() == 3

@@ -1,5 +1,6 @@
 """What type checkers know of the public names; each statement is checked by mypy and pyright, and runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, assert_type
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
-from fastapi_kit.crud import CRUDRouter, import_rows
+from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
@@ -45,6 +46,14 @@ async def of_sessions(session: SessionDep, database: Database) -> None:
     assert_type(database.engine, AsyncEngine)
     assert_type(await database.run(_count), int)
     assert_type(await import_rows(session, City, [{"name": "Paris"}], on_conflict="skip"), int)
+
+
+async def of_upserts(session: AsyncSession, cities: CRUDRouter[City]) -> None:
+    """A repository gives instances of its model; a key is a name or several."""
+    repository = cities.repository(session)
+    assert_type(repository, Repository[City])
+    assert_type(await repository.upsert({"name": "Paris"}, key="name"), City)
+    assert_type(await repository.upsert_many([{"name": "Paris"}], key=["name"], update={"name"}), Sequence[City])
 
 
 def _count(connection: Connection) -> int:

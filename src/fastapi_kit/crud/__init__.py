@@ -12,11 +12,12 @@
 - `import_rows`: rows by the thousand into a model's table, in constant memory.
 - `ResourceError`: what is wrong with a router's description, raised when it is made, or with the rows of an import.
 
-How a request goes through: `_route` (does FastAPI need to solve dependencies?) → `_operations` (what the route does) →
-`_parameters`, `_bodies` (bytes to values) → `_access` (whose statements) → `_reads`, `_writer` (which statements, in
-which transaction) → `_executor` (SQL to rows, the only I/O) → `_answers` (rows to bytes). What is pure in it is
-compiled when the router is made: `_resource` describes the model, `_query` the lists, `_statements` the SQL; `_engine`
-holds them. Besides requests: `_import` (rows to SQL, on a given connection) → `_batches`, `_upsert`, which are pure.
+How a request goes through: `_route` (does FastAPI need to solve dependencies?) → `_operations` (what the route does;
+beside it `_bulk`, `_links`, `_export`, `_actions`) → `_parameters`, `_bodies`, `_http` (bytes to values) → `_access`
+(whose statements) → `_reads`, `_writer`, `_bulk_writer` (which statements, in which transaction) → `_executor` (SQL to
+rows, the only I/O) → `_answers` (rows to bytes). What is pure in it is compiled when the router is made: `_resource`
+describes the model, `_query` the lists, `_statements` the SQL; `_engine` holds them. Besides requests: `_repository` →
+`_upsert_writer`, and `_import` (rows to SQL, on a given connection); both use `_batches` and `_upsert`, which are pure.
 """
 
 from fastapi_kit._principal import set_principal

@@ -17,6 +17,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from fastapi_kit.crud._keys import refers_to_itself
+
 Row = Mapping[str, Any]
 OnConflict = Literal["error", "skip", "update"]
 Group = tuple[frozenset[str], Sequence[Row]]
@@ -70,7 +72,7 @@ class Grouping:
         key: Collection[str],
         dialect: str,
     ) -> None:
-        self._refers_to_itself = any(foreign.referred_table is table for foreign in table.foreign_key_constraints)
+        self._refers_to_itself = refers_to_itself(table)
         self._on_conflict = on_conflict
         self._key = frozenset(key)
         ignores_case = dialect in {"mysql", "mariadb"}

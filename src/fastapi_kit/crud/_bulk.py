@@ -1,188 +1,68 @@
-"""Bulk writes: many rows in one transaction, by one statement for all that have the same columns."""
+"""The operations on many rows at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from pydantic import BaseModel, FailFast, Field, TypeAdapter, create_model
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from fastapi_kit._json_schema import inline
-from fastapi_kit.crud._bodies import Input
-from fastapi_kit.crud._body_schema import body_schema
-from fastapi_kit.crud._executor import Executor, Work
-from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._bulk_bodies import BulkInput, refuse_repetition
+from fastapi_kit.crud._bulk_writer import BulkWriter
+from fastapi_kit.crud._http import foreign, json_response, no_parameters, require_json
+from fastapi_kit.crud._operations import Operations
+from fastapi_kit.crud._parsing import valid
 from fastapi_kit.crud._steps import Target
-from fastapi_kit.crud._writer import Row, Writer
-from fastapi_kit.errors import FieldError, ValidationProblem
 
-MOST_ROWS = 1_000
-"""Rows at most in one bulk write."""
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class BulkInput:
-    """The body of a bulk write: a list of bodies; those of an update have the key, and the version, with them.
+class BulkOperations:
+    """The operations of one resource on many rows; each is an `Operation`."""
 
-    The first error ends the validation: a hostile list of 1 MB would take seconds otherwise.
-    """
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._engine = operations.engine
+        self._resource = operations.engine.resource
 
-    input: Input
-    model: type[BaseModel]
-    adapter: TypeAdapter[list[Any]]
-    schema: dict[str, Any]
+    async def create_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """New rows, all or none: 201."""
+        no_parameters(request)
+        bulk = self._engine.bulk["create"]
+        items = await self._items(request, bulk)
+        bodies = self._of_each(items, bulk.input.values_of)
+        access, writer = self._operations.writer(request, session)
+        return self._rows(await BulkWriter(writer).create(bodies), access, status=201)
 
-    @classmethod
-    def of(cls, resource: Resource, operation: str) -> "BulkInput":
-        """The body of many creates or updates."""
-        body = resource.inputs[operation]
-        model = body.model
-        item = body_schema(body)
-        if operation == "update":
-            model = create_model(f"{model.__name__}Item", __base__=model, **_naming(resource))
-            named = inline(create_model("Named", **_naming(resource)).model_json_schema())
-            item = {
-                **item,
-                "properties": {**named["properties"], **item["properties"]},
-                "required": [*named.get("required", []), *item.get("required", [])],
-            }
-        items: Any = Annotated[list[model], Field(min_length=1, max_length=MOST_ROWS), FailFast()]
-        schema = {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_ROWS}
-        return cls(body, model, TypeAdapter(items), schema)
+    async def update_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """A merge patch of each of many rows, all or none."""
+        no_parameters(request)
+        bulk = self._engine.bulk["update"]
+        items = await self._items(request, bulk)
+        changes = self._of_each(items, lambda item: bulk.change(self._resource, item))
+        refuse_repetition([target for target, _ in changes])
+        access, writer = self._operations.writer(request, session)
+        return self._rows(await BulkWriter(writer).update(changes), access)
 
-    def change(self, resource: Resource, item: BaseModel) -> tuple[Target, dict[str, Any]]:
-        """The row that an item is about, and its values.
+    async def delete_many(self, request: Request, session: AsyncSession | None) -> Response:
+        """No rows any more, all or none: 204."""
+        identity = self._resource.identity
+        keys = self._engine.queries.keys(request.scope["query_string"], foreign(request), identity.attributes[0])
+        _, writer = self._operations.writer(request, session)
+        await BulkWriter(writer).delete([Target(identity.parameters(key)) for key in keys])
+        return Response(status_code=204)
 
-        Raises:
-            pydantic.ValidationError: They do not fit the columns.
-        """
-        naming = [it.name for it in resource.identity.attributes]
-        key = tuple(getattr(item, name) for name in naming)
-        parameters = resource.identity.of_values(key)
-        version = getattr(item, resource.version.name) if resource.version else None
-        named = {*naming, resource.version.name if resource.version else ""}
-        body = self.input.model.model_construct(
-            item.model_fields_set - named,
-            **{name: value for name, value in item.__dict__.items() if name not in named},
-        )
-        return Target(parameters, None if version is None else [version]), self.input.values_of(body)
+    async def _items(self, request: Request, bulk: BulkInput) -> Sequence[Any]:
+        require_json(request)
+        body = await request.body()
+        return valid(lambda: bulk.adapter.validate_json(body))
 
+    def _of_each(self, items: Sequence[Any], make: Callable[[Any], T]) -> Sequence[T]:
+        return [valid(partial(make, item), place) for place, item in enumerate(items)]
 
-def _naming(resource: Resource) -> dict[str, Any]:
-    fields: dict[str, Any] = {it.name: (it.kind.value, ...) for it in resource.identity.attributes}
-    version = resource.traits.version
-    if version is not None and resource.version is not None:
-        annotation = resource.version.kind.value
-        fields[resource.version.name] = (annotation, ...) if version.required else (annotation | None, None)
-    return fields
-
-
-def refuse_repetition(targets: Sequence[Target]) -> None:
-    """See that no row stands in a body twice: which of its versions is meant, and which value is the last, is unclear.
-
-    Raises:
-        ValidationProblem: One does.
-    """
-    seen = set[tuple[Any, ...]]()
-    for place, target in enumerate(targets):
-        key = tuple(target.parameters.values())
-        if key in seen:
-            error: FieldError = {"loc": ("body", place), "msg": "An item before has this key", "type": "value_error"}
-            raise ValidationProblem([error])
-        seen.add(key)
-
-
-class BulkWriter:
-    """Writes many rows, all or none."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-
-    async def create(self, bodies: Sequence[dict[str, Any]]) -> list[Row]:
-        """Make rows; they come back in the order of their values.
-
-        Raises:
-            Problem: One of them is refused; nothing is stored.
-        """
-        writer = self._writer
-        values = [writer.stamped("create", body) for body in bodies]
-        written = [writer.by_column(each) for each in values]
-        alone = writer.stands_alone("create", {key for each in written for key in each})
-        with writer.below_parent():
-            async with writer.executor.together() as place:
-                if alone:
-                    rows = await place.run(self._insert(written), *written)
-                else:
-                    rows = [await writer.write_in(place, "create", each, None) for each in values]
-                writer.announce_later(place, writer.changed("create", [writer.identity(row, None) for row in rows]))
-        return rows
-
-    async def update(self, changes: Sequence[tuple[Target, dict[str, Any]]]) -> list[Row]:
-        """Change rows; they come back in the order of their changes.
-
-        Raises:
-            Problem: One of them is refused; nothing is changed.
-        """
-        writer = self._writer
-        async with writer.executor.together() as place:
-            rows = [await self._update_one(place, target, values) for target, values in changes]
-            keys = [writer.identity(row, None) for row, (_, values) in zip(rows, changes, strict=True) if values]
-            if keys:
-                writer.announce_later(place, writer.changed("update", keys))
-        return rows
-
-    async def delete(self, targets: Sequence[Target]) -> None:
-        """Remove rows, or put them out of use where deletion is soft.
-
-        Raises:
-            Problem: One of them is refused; all are still there.
-        """
-        writer = self._writer
-        async with writer.executor.together() as place:
-            for target in targets:
-                await writer.write_in(place, "delete", {}, target)
-            keys = [tuple(target.parameters.values()) for target in targets]
-            writer.announce_later(place, writer.changed("delete", keys))
-
-    async def _update_one(self, place: Executor, target: Target, values: dict[str, Any]) -> Row:
-        writer = self._writer
-        if not values:
-            return await place.run(writer.steps.look(target))
-        row: Row = await writer.write_in(place, "update", writer.stamped("update", values), target)
-        return row
-
-    def _insert(self, rows: Sequence[dict[str, Any]]) -> Work[list[Row]]:
-        """Insert all rows of the same columns by one statement: a row without a column gets that column's default."""
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for place, row in enumerate(rows):
-            groups.setdefault(tuple(row), []).append(place)
-
-        def work(connection: sa.Connection) -> list[Row]:
-            made: dict[int, Row] = {}
-            for places in groups.values():
-                alike = [rows[place] for place in places]
-                made.update(zip(places, self._insert_alike(connection, alike), strict=True))
-            return [made[place] for place in range(len(rows))]
-
-        return work
-
-    def _insert_alike(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row]:
-        """Insert rows of the same columns, and give them back in their order, in which no database promises them."""
-        statements, table = self._writer.statements, self._writer.resource.table
-        counted = table.autoincrement_column
-        if counted is not None and counted.key not in rows[0]:
-            if connection.dialect.name == "sqlite":
-                # SQLAlchemy would insert one by one; SQLite counts the rows of a statement up in their order.
-                return sorted(connection.execute(statements.insert, rows).all(), key=statements.layout.key)
-        elif not all(_is_found_again(key) for key in table.primary_key.columns):
-            return [connection.execute(statements.insert, row).one() for row in rows]
-        return connection.execute(statements.insert_many, rows).all()
-
-
-_EXACT = frozenset({sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text, sa.Unicode, sa.UnicodeText})
-
-
-def _is_found_again(column: sa.Column[Any]) -> bool:
-    """Whether a stored value equals the one that was sent, on every database: no instant without its zone, say."""
-    type_ = column.type
-    return type(type_) in _EXACT or (isinstance(type_, sa.Uuid) and bool(type_.as_uuid))
+    def _rows(self, rows: Sequence[sa.Row[Any]], access: Access, status: int = 200) -> Response:
+        layout = access.statements.layout
+        written = (self._engine.output.one(row, layout) for row in rows)
+        return json_response(b"[" + b",".join(written) + b"]", status)

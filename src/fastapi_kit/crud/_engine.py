@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._access import Access, Accesses, parent_models
-from fastapi_kit.crud._bulk import BulkInput
+from fastapi_kit.crud._bulk_bodies import BulkInput
 from fastapi_kit.crud._executor import Work
 from fastapi_kit.crud._hooks import Hooks
 from fastapi_kit.crud._includes import Many, One, compile_includes

@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fastapi_kit.crud._access import Access
 from fastapi_kit.crud._answers import NOTHING, Layout, Output
 from fastapi_kit.crud._executor import Executor
-from fastapi_kit.crud._operations import Operations, foreign
+from fastapi_kit.crud._http import foreign
+from fastapi_kit.crud._operations import Operations
 from fastapi_kit.crud._reads import Found, read_page
 from fastapi_kit.crud._requests import ListRequest, at
 from fastapi_kit.crud._resource import Resource

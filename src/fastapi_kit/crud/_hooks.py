@@ -13,6 +13,9 @@ logger = logging.getLogger("fastapi_kit.crud")
 WriteOperation = Literal["create", "replace", "update", "delete", "restore"]
 WRITE_OPERATIONS: tuple[WriteOperation, ...] = ("create", "replace", "update", "delete", "restore")
 
+ChangeOperation = Literal[WriteOperation, "upsert"]
+"""What a listener is told: of an upsert, the database does not say which rows it has made and which it has changed."""
+
 
 @dataclass
 class WriteContext:
@@ -46,12 +49,12 @@ class Changed:
 
     Attributes:
         resource: The resource's name, such as `city`.
-        operation: What was done.
+        operation: What was done; `"upsert"` for rows that were made or changed.
         keys: What names the rows in paths: the values of the primary key or the lookup, tuples where those are several.
     """
 
     resource: str
-    operation: WriteOperation
+    operation: ChangeOperation
     keys: Sequence[Any]
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.crud._keys import one_of
 from fastapi_kit.crud._parsing import field_errors, text_parser
 from fastapi_kit.errors import ValidationProblem
 
@@ -62,6 +63,10 @@ class Identity:
     def of_values(self, values: Sequence[Any]) -> dict[str, Any]:
         """The bind parameters of `condition`, from a value for each column."""
         return dict(zip(self._binds, values, strict=True))
+
+    def one_of(self, keys: Sequence[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
+        """SQL that holds for the rows of these keys, each with a value for each column."""
+        return one_of([attribute.column for attribute in self.attributes], keys)
 
     def renamed(self, parameters: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` as they are after a write, which may have changed the values that name the row.

@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase
 from fastapi_kit.crud._attributes import read_columns
 from fastapi_kit.crud._batches import Grouping, OnConflict, Row, in_batches
 from fastapi_kit.crud._errors import ResourceError
-from fastapi_kit.crud._keys import unique_keys
+from fastapi_kit.crud._keys import named_key
 from fastapi_kit.crud._upsert import insert_or_skip, upsert
 
 _STATEMENTS_KEPT = 100
@@ -154,11 +154,4 @@ class _Writes:
             return list(self._table.primary_key.columns) if self._on_conflict == "update" else None
         if self._on_conflict == "error":
             raise ResourceError("conflict_columns mean something with on_conflict='skip' or 'update' only")
-        known = {frozenset(self._names.get(it, it.name) for it in key): key for key in unique_keys(self._table)}
-        key = known.get(frozenset(given))
-        if key is None:
-            raise ResourceError(
-                f"{self._model} is not unique by {', '.join(given)}: declare a UniqueConstraint, or give as "
-                f"conflict_columns {' or '.join(', '.join(sorted(names)) for names in known)}"
-            )
-        return key
+        return named_key(self._table, self._names, given, self._model, "conflict_columns")

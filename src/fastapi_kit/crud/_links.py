@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fastapi_kit.crud._access import Access
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._executor import Work
+from fastapi_kit.crud._http import no_parameters
 from fastapi_kit.crud._identity import Identity
 from fastapi_kit.crud._includes import Related
-from fastapi_kit.crud._operations import Operations, no_parameters
+from fastapi_kit.crud._operations import Operations
 from fastapi_kit.errors import ConflictError, NotFoundError
 
 Pair = dict[str, Any]

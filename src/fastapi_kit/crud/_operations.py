@@ -1,27 +1,23 @@
 """What each generated route does: read the request (pure), run its work (the executor), write the bytes (pure)."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from email.message import Message
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Request, Response
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fastapi_kit._asgi import SESSION
 from fastapi_kit._principal import has_principal, principal_of
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._bulk import BulkInput, BulkWriter, refuse_repetition
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._etags import MalformedTagsError, etag, is_known, matching_versions
 from fastapi_kit.crud._executor import Executor
-from fastapi_kit.crud._parameters import refuse_parameters
-from fastapi_kit.crud._parsing import field_errors
+from fastapi_kit.crud._http import foreign, json_response, links_beside, list_header, no_parameters, require_json
+from fastapi_kit.crud._parsing import valid
 from fastapi_kit.crud._reads import cursors_of, read_page, read_row
-from fastapi_kit.crud._requests import DeletedMode, ListRequest
+from fastapi_kit.crud._requests import DeletedMode
 from fastapi_kit.crud._steps import Target
 from fastapi_kit.crud._writer import Writer
 from fastapi_kit.db import database_of
@@ -31,14 +27,7 @@ from fastapi_kit.errors import (
     NotFoundError,
     PreconditionRequiredError,
     UnauthorizedError,
-    UnsupportedMediaTypeError,
-    ValidationProblem,
 )
-
-FOREIGN_PARAMETERS = "fastapi_kit.crud.foreign_parameters"
-"""Scope key: names of the query parameters that the route's dependencies take."""
-
-T = TypeVar("T")
 
 
 class Operation(Protocol):
@@ -75,7 +64,7 @@ class Operations:
         }
         values = self._output.values(found.rows, found.layout, found.children)
         body = self._output.many(values, found.layout, page)
-        return json_response(body, headers=_links(asked, following, preceding))
+        return json_response(body, headers=links_beside(asked, following, preceding))
 
     async def get(self, request: Request, session: AsyncSession | None) -> Response:
         """One row."""
@@ -131,52 +120,6 @@ class Operations:
         access, writer = self.writer(request, session)
         return self._row(await writer.restore(self.target(request)), access)
 
-    async def create_many(self, request: Request, session: AsyncSession | None) -> Response:
-        """New rows, all or none: 201."""
-        no_parameters(request)
-        bulk = self._engine.bulk["create"]
-        items = await self._items(request, bulk)
-        bodies = self._of_each(items, bulk.input.values_of)
-        access, writer = self.writer(request, session)
-        return self._rows(await BulkWriter(writer).create(bodies), access, status=201)
-
-    async def update_many(self, request: Request, session: AsyncSession | None) -> Response:
-        """A merge patch of each of many rows, all or none."""
-        no_parameters(request)
-        bulk = self._engine.bulk["update"]
-        items = await self._items(request, bulk)
-        changes = self._of_each(items, lambda item: bulk.change(self._resource, item))
-        refuse_repetition([target for target, _ in changes])
-        access, writer = self.writer(request, session)
-        return self._rows(await BulkWriter(writer).update(changes), access)
-
-    async def delete_many(self, request: Request, session: AsyncSession | None) -> Response:
-        """No rows any more, all or none: 204."""
-        identity = self._resource.identity
-        keys = self._queries.keys(request.scope["query_string"], foreign(request), identity.attributes[0])
-        _, writer = self.writer(request, session)
-        await BulkWriter(writer).delete([Target(identity.parameters(key)) for key in keys])
-        return Response(status_code=204)
-
-    async def _items(self, request: Request, bulk: BulkInput) -> Sequence[Any]:
-        require_json(request)
-        body = await request.body()
-        return self._validated(lambda: bulk.adapter.validate_json(body))
-
-    def _of_each(self, items: Sequence[Any], make: Callable[[Any], T]) -> Sequence[T]:
-        return [self._validated(partial(make, item), place) for place, item in enumerate(items)]
-
-    def _validated(self, make: Callable[[], T], *place: int) -> T:
-        try:
-            return make()
-        except ValidationError as error:
-            raise ValidationProblem(field_errors(error, "body", *place)) from error
-
-    def _rows(self, rows: Sequence[sa.Row[Any]], access: Access, status: int = 200) -> Response:
-        layout = access.statements.layout
-        written = (self._output.one(row, layout) for row in rows)
-        return json_response(b"[" + b",".join(written) + b"]", status)
-
     def access(self, request: Request) -> Access:
         """What this request can reach.
 
@@ -216,7 +159,7 @@ class Operations:
         declared = self._resource.traits.version
         if declared is None:
             return Target(key)
-        given = _list_header(request, "if-match")
+        given = list_header(request, "if-match")
         if given is None:
             if declared.required:
                 raise PreconditionRequiredError("Send the ETag of the row that you have seen in If-Match.")
@@ -230,7 +173,7 @@ class Operations:
         """The values to write, by attribute."""
         require_json(request)
         body = await request.body()
-        return self._validated(lambda: self._resource.inputs[operation].values(body))
+        return valid(lambda: self._resource.inputs[operation].values(body))
 
     def seen(self, access: Access, mode: DeletedMode) -> DeletedMode:
         """The mode, if the principal may use it.
@@ -264,7 +207,7 @@ class Operations:
         return {} if version is None else {"ETag": etag(row[places[version.name]])}
 
     def _is_known(self, request: Request, headers: Mapping[str, str]) -> bool:
-        given = _list_header(request, "if-none-match")
+        given = list_header(request, "if-none-match")
         if given is None:
             return False
         try:
@@ -274,44 +217,3 @@ class Operations:
 
     def _not_found(self) -> NotFoundError:
         return NotFoundError(f"There is no {self._resource.title} with this key.")
-
-
-def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of JSON that is written already."""
-    return Response(body, status, headers, media_type="application/json")
-
-
-def _links(asked: ListRequest, following: str | None, preceding: str | None) -> dict[str, str]:
-    """`Link` to the pages beside this one (RFC 8288), relative to it."""
-    pairs = (("next", following), ("prev", preceding))
-    links = [f'<?{asked.beside}cursor={cursor}>; rel="{rel}"' for rel, cursor in pairs if cursor]
-    return {"Link": ", ".join(links)} if links else {}
-
-
-def _list_header(request: Request, name: str) -> str | None:
-    """A header that is a list: what is sent as several is one (RFC 9110, section 5.3)."""
-    return ",".join(found) if (found := request.headers.getlist(name)) else None
-
-
-def foreign(request: Request) -> frozenset[str]:
-    """The parameters that belong to the route's dependencies."""
-    names: frozenset[str] = request.scope.get(FOREIGN_PARAMETERS, frozenset())
-    return names
-
-
-def no_parameters(request: Request) -> None:
-    """See that a request has no parameters of its own."""
-    if query_string := request.scope["query_string"]:
-        refuse_parameters(query_string, foreign(request))
-
-
-def require_json(request: Request) -> None:
-    """See that the body says that it is JSON."""
-    given = request.headers.get("content-type", "")
-    if given == "application/json":
-        return
-    message = Message()
-    message["content-type"] = given
-    kind = message.get_content_type() if given else ""
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMediaTypeError("The body must be JSON: send it with Content-Type: application/json.")

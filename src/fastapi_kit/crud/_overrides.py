@@ -9,7 +9,8 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fastapi_kit._principal import principal_of
-from fastapi_kit.crud._operations import Operation, json_response
+from fastapi_kit.crud._http import json_response
+from fastapi_kit.crud._operations import Operation
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Values from what a client sent, and what is wrong with them in FastAPI's form."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fastapi_kit.errors import FieldError
+from fastapi_kit.errors import FieldError, ValidationProblem
+
+T = TypeVar("T")
 
 Parse = Callable[[str], Any]
 """Reads a value from text; raises `pydantic.ValidationError`."""
@@ -17,6 +19,18 @@ def text_parser(annotation: Any) -> Parse:
     # The stubs know mappings of text alone, where text itself is taken as well.
     parse: Any = TypeAdapter[Any](annotation).validator.validate_strings
     return cast("Parse", parse)
+
+
+def valid(make: Callable[[], T], *place: str | int) -> T:
+    """What `make` makes of a body, or of the part of it at `place`.
+
+    Raises:
+        ValidationProblem: It raises `pydantic.ValidationError`.
+    """
+    try:
+        return make()
+    except ValidationError as error:
+        raise ValidationProblem(field_errors(error, "body", *place)) from error
 
 
 def field_errors(error: ValidationError, *place: str | int) -> list[FieldError]:

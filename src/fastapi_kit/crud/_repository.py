@@ -4,7 +4,7 @@ It gives instances of the model, which belong to the session. What a router's ro
 stamps, hooks, events, versions, soft deletion. Values are the caller's word: they are not validated by schemas.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,13 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._bulk import BulkWriter
+from fastapi_kit.crud._bulk_writer import BulkWriter
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._executor import Executor
 from fastapi_kit.crud._order import Order
 from fastapi_kit.crud._reads import count_matches
 from fastapi_kit.crud._requests import WHOLE, DeletedMode, ListRequest, at
 from fastapi_kit.crud._steps import Target
+from fastapi_kit.crud._upsert_terms import UpsertTerms
+from fastapi_kit.crud._upsert_writer import UpsertWriter
+from fastapi_kit.crud._values import chunks
 from fastapi_kit.crud._writer import Writer
 from fastapi_kit.pagination import NoCursorError, Position
 
@@ -53,6 +56,7 @@ class Repository(Generic[M]):
         self._executor = Executor(engine.resource, None, session)
         self._writer = Writer(engine.rules, access, self._executor)
         self._bulk = BulkWriter(self._writer)
+        self._upserts = UpsertWriter(self._writer)
 
     async def get(self, key: Any, *, deleted: DeletedMode = "exclude") -> M | None:
         """The row of a key (a tuple for a composite one), or `None` if it is absent or out of scope."""
@@ -139,7 +143,49 @@ class Repository(Generic[M]):
         if not rows:
             return []
         made = await self._bulk.create([self._known(values) for values in rows])
-        return [await self._stored(self._writer.identity(row, None)) for row in made]
+        return await self._all_stored([self._writer.identity(row, None) for row in made])
+
+    async def upsert(
+        self, values: Values, *, key: str | Sequence[str] | None = None, update: Collection[str] | None = None
+    ) -> M:
+        """Make a row, or change the one that has the same key; as `upsert_many`."""
+        (instance,) = await self.upsert_many([values], key=key, update=update)
+        return instance
+
+    async def upsert_many(
+        self,
+        rows: Sequence[Values],
+        *,
+        key: str | Sequence[str] | None = None,
+        update: Collection[str] | None = None,
+    ) -> Sequence[M]:
+        """Make rows, or change those that have the same keys, all or none; they come back in the order of their values.
+
+        Several callers may do so at once, also with the same keys: each row is made once. A row that is there takes the
+        values of `update`, the stamps of an update and a new version; one that takes nothing stays as it is. A row that
+        is out of scope, or deleted where deletion is soft, is there for nobody: it conflicts, and stays as it is.
+
+        Rows with the same attributes go by one statement. Where a create or an update has hooks, where references lead
+        to rows with a scope, where a stamp is one of updates alone, where a key is no number, UUID or plain text, and
+        on MariaDB, each row is looked up and then made or changed; hooks see the one or the other. Listeners are told
+        of an `"upsert"` either way.
+
+        Args:
+            rows: Values by attribute; each row has a key of its own. What a new row does not have gets its default.
+            key: The attributes that are unique together, be they given or stamped; the primary key if left out.
+            update: The attributes that a row takes which is there, as far as they are given; none to leave it alone.
+                If left out, all but keys, stamps and what the server writes.
+
+        Raises:
+            ValueError: The rows have no such key, two of them have the same one, or `update` names what a row keeps.
+            ConflictError: One violates another constraint, or is there out of sight; `extensions["items"]` tells which.
+            ForbiddenError: One would be out of scope.
+        """
+        named = [key] if isinstance(key, str) else key
+        terms = UpsertTerms.of(self._engine.resource, named, update)
+        if not rows:
+            return []
+        return await self._all_stored(await self._upserts.write([self._known(values) for values in rows], terms))
 
     async def update(self, key: Any, changes: Values, *, version: int | None = None) -> M:
         """Change some columns of a row.
@@ -190,6 +236,17 @@ class Repository(Generic[M]):
         select = self._access.statements.row(WHOLE).select
         (instance,) = await self._instances(select, self._engine.resource.identity.of_values(identity))
         return instance
+
+    async def _all_stored(self, identities: Sequence[tuple[Any, ...]]) -> Sequence[M]:
+        """The rows of these identities, in their order."""
+        identity, conditions = self._engine.resource.identity, self._access.statements.conditions.own
+        names = [it.name for it in identity.attributes]
+        found: dict[tuple[Any, ...], M] = {}
+        for some in chunks(identities, len(names)):
+            select = sa.select(self._engine.resource.table).where(identity.one_of(some), *conditions)
+            for instance in await self._instances(select, {}):
+                found[tuple(getattr(instance, name) for name in names)] = instance
+        return [found[key] for key in identities]
 
     async def _page(self, asked: ListRequest, limit: int) -> Sequence[M]:
         select = self._access.statements_of(asked.deleted).page(asked.shape).select

@@ -24,7 +24,8 @@ from starlette.types import Message, Scope
 
 from fastapi_kit._asgi import SESSION
 from fastapi_kit._routes import contexts_of
-from fastapi_kit.crud._operations import FOREIGN_PARAMETERS, Operation
+from fastapi_kit.crud._http import FOREIGN_PARAMETERS
+from fastapi_kit.crud._operations import Operation
 from fastapi_kit.db import SessionDep, get_session
 
 _ROLL_CALL = "fastapi_kit.crud.roll_call"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
 from fastapi_kit.crud._actions import Contexts, with_context
+from fastapi_kit.crud._bulk import BulkOperations
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._export import FORMATS, Exports
@@ -18,7 +19,7 @@ from fastapi_kit.crud._hooks import WRITE_OPERATIONS, Hook, Listener, WriteOpera
 from fastapi_kit.crud._includes import Links, Many, One
 from fastapi_kit.crud._links import Link, LinkOperations
 from fastapi_kit.crud._openapi import Documentation
-from fastapi_kit.crud._operations import Operations
+from fastapi_kit.crud._operations import Operation, Operations
 from fastapi_kit.crud._overrides import Override, overridden
 from fastapi_kit.crud._query import Query
 from fastapi_kit.crud._repository import Repository
@@ -42,6 +43,7 @@ OperationName = Literal[
     "export",
 ]
 OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
+BULK_OPERATIONS: frozenset[OperationName] = frozenset({"create_many", "update_many", "delete_many"})
 DEFAULT_OPERATIONS: frozenset[OperationName] = frozenset({"list", "get", "create", "replace", "update", "delete"})
 
 MAX_BODY_SIZE = 256 * 1024
@@ -220,10 +222,12 @@ class CRUDRouter(APIRouter, Generic[M]):
     def _serve(self, name: OperationName, dependencies: Sequence[Depends]) -> None:
         if name == "export":
             for form in FORMATS:
-                operation = Exports(self._operations).operation(form)
-                self._add_generated(Endpoint(operation), dependencies, **self._documentation.export(form))
+                export = Exports(self._operations).operation(form)
+                self._add_generated(Endpoint(export), dependencies, **self._documentation.export(form))
             return
-        endpoint = self._endpoints[name] = Endpoint(getattr(self._operations, name))
+        owner = BulkOperations(self._operations) if name in BULK_OPERATIONS else self._operations
+        operation: Operation = getattr(owner, name)
+        endpoint = self._endpoints[name] = Endpoint(operation)
         described = self._documentation.route(name)
         self._add_generated(endpoint, dependencies, **described)
         if described["methods"] == ["GET"]:

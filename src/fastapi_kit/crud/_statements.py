@@ -67,6 +67,11 @@ class Statements:
         return self._select(WHOLE)
 
     @property
+    def returned(self) -> tuple[sa.ColumnElement[Any], ...]:
+        """The columns of a written row."""
+        return self._whole.columns
+
+    @property
     def layout(self) -> Layout:
         """Where the values of a written row stand."""
         return self._whole.layout
@@ -92,14 +97,19 @@ class Statements:
         return sa.insert(self._table).returning(*self._whole.columns, sort_by_parameter_order=True)
 
     @cached_property
-    def update_only(self) -> Any:
-        """Change a row. Parameters decide which columns are written."""
-        changed = sa.update(self._table).where(*self.is_row)
+    def changing(self) -> sa.Update:
+        """Change rows, which is still to say of which; their versions count on."""
+        changed = sa.update(self._table)
         version = self._resource.version
         column = None if version is None else version.stored_column
         if column is not None and column.onupdate is None:
             changed = changed.values({column: column + 1})
         return changed
+
+    @cached_property
+    def update_only(self) -> Any:
+        """Change a row. Parameters decide which columns are written."""
+        return self.changing.where(*self.is_row)
 
     @cached_property
     def update_only_if(self) -> Any:

@@ -15,6 +15,9 @@ from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._statements import VERSIONS, Statements
 from fastapi_kit.errors import ForbiddenError, NotFoundError, PreconditionFailedError, Problem
 
+Row = Any
+"""A row of the whole resource, as `Statements.layout` says."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -58,7 +61,7 @@ class RowSteps:
             if row is not None and target.versions is not None and version is not None:
                 place = self._access.statements.layout.places[version.name]
                 if row[place] not in target.versions:
-                    raise PreconditionFailedError(_OTHER_VERSION)
+                    raise PreconditionFailedError(OTHER_VERSION)
             if row is None:
                 raise self.not_found()
             return row
@@ -73,7 +76,7 @@ class RowSteps:
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(self._access.statements.exists, parameters).first() is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
 
         return work
 
@@ -90,7 +93,7 @@ class RowSteps:
             made = connection.execute(statements.insert_only, dict(written)).one()
             row = self._read(connection, self._resource.identity.of_values(tuple(made)))
             if row is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
             return row
 
         return work
@@ -123,7 +126,7 @@ class RowSteps:
                 raise self._missing(connection, target, statements)
             row = self._read(connection, renamed)
             if row is None:
-                raise ForbiddenError(_OUT_OF_SCOPE)
+                raise ForbiddenError(OUT_OF_SCOPE)
             return row
 
         return work
@@ -167,7 +170,7 @@ class RowSteps:
         if target.versions is not None:
             found = connection.execute(statements.exists, self._parameters(target.parameters)).first()
             if found is not None:
-                return PreconditionFailedError(_OTHER_VERSION)
+                return PreconditionFailedError(OTHER_VERSION)
         return self.not_found()
 
     def _parameters(self, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,5 +184,5 @@ def _of(target: Target) -> dict[str, Any]:
     return {**target.parameters, VERSIONS: list(target.versions)}
 
 
-_OTHER_VERSION = "The row has changed since: get it again, and send its ETag in If-Match."
-_OUT_OF_SCOPE = "The row would be out of what you may see."
+OTHER_VERSION = "The row has changed since: get it again, and send its ETag in If-Match."
+OUT_OF_SCOPE = "The row would be out of what you may see."

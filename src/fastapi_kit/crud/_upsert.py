@@ -8,6 +8,7 @@ used at all, as it also ignores missing parents and values that do not fit.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -46,12 +47,14 @@ def insert_or_skip(dialect: str, table: sa.Table, conflict_columns: Columns | No
     return mysql.insert(table).on_duplicate_key_update({key.key: key})
 
 
-def upsert(
+def upsert(  # noqa: PLR0913 - what is inserted, when it meets a row, and what of that changes
     dialect: str,
     table: sa.Table,
     conflict_columns: Columns,
     updated_columns: Collection[sa.Column[Any]],
     where: sa.ColumnElement[bool] | None = None,
+    *,
+    besides: Mapping[sa.Column[Any], sa.ColumnElement[Any]] = MappingProxyType({}),
 ) -> sa.Insert:
     """An INSERT that updates the row which has the same `conflict_columns`, if there is one.
 
@@ -65,6 +68,7 @@ def upsert(
         updated_columns: The columns that an existing row takes from the new one. Those with `onupdate` change besides,
             as in any UPDATE (a function of theirs gets no context); if there are none to take, the row is skipped.
         where: Only update rows of which this holds. Columns of `table` mean the row that is there, also in subqueries.
+        besides: What else changes of an existing row, in terms of its columns: `{version: version + 1}`.
 
     Raises:
         ResourceError: MariaDB, and another key could be met, or `where` was given. An auto-increment key that is in
@@ -75,7 +79,7 @@ def upsert(
     make = _TARGETED.get(dialect)
     if make is not None:
         insert: Any = make(table)
-        changes = _changes(table, conflict_columns, updated_columns, insert.excluded)
+        changes = {**_changes(table, conflict_columns, updated_columns, insert.excluded), **_by_key(besides)}
         condition = None if where is None else _about_the_row(where, table)
         updating: sa.Insert = insert.on_conflict_do_update(
             index_elements=conflict_columns, set_=changes, where=condition
@@ -88,7 +92,8 @@ def upsert(
         )
     _check_only_key(table, conflict_columns, updated_columns)
     duplicate = mysql.insert(table)
-    return duplicate.on_duplicate_key_update(_changes(table, conflict_columns, updated_columns, duplicate.inserted))
+    changes = _changes(table, conflict_columns, updated_columns, duplicate.inserted)
+    return duplicate.on_duplicate_key_update({**changes, **_by_key(besides)})
 
 
 def _check_only_key(table: sa.Table, conflict_columns: Columns, written: Collection[sa.Column[Any]]) -> None:
@@ -115,6 +120,10 @@ def _changes(
         if column.onupdate is not None and column.key not in changes and column not in set(conflict_columns):
             changes[column.key] = _own_change(column)
     return changes
+
+
+def _by_key(besides: Mapping[sa.Column[Any], sa.ColumnElement[Any]]) -> dict[str, sa.ColumnElement[Any]]:
+    return {column.key: change for column, change in besides.items()}
 
 
 def _own_change(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -16,16 +16,15 @@ from fastapi import Request
 
 from fastapi_kit.crud._access import Access
 from fastapi_kit.crud._executor import Executor
-from fastapi_kit.crud._hooks import Changed, Hooks, WriteContext, WriteOperation
+from fastapi_kit.crud._hooks import Changed, ChangeOperation, Hooks, WriteContext, WriteOperation
 from fastapi_kit.crud._resource import Resource
+from fastapi_kit.crud._set_steps import SetSteps
 from fastapi_kit.crud._statements import Statements
-from fastapi_kit.crud._steps import RowSteps, Target
+from fastapi_kit.crud._steps import Row, RowSteps, Target
 from fastapi_kit.crud._targets import Reference, check_references
+from fastapi_kit.crud._upsert_steps import UpsertSteps
 from fastapi_kit.db import after_commit
 from fastapi_kit.errors import ConflictError, NotFoundError
-
-Row = Any
-"""A row of the whole resource, as `Statements.layout` says."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,8 @@ class Writer:
         self.executor = executor
         self._request = request
         self.steps = RowSteps(rules.resource, access)
+        self.sets = SetSteps(rules.resource, access)
+        self.upserts = UpsertSteps(rules.resource, access)
 
     @property
     def resource(self) -> Resource:
@@ -146,11 +147,15 @@ class Writer:
 
     def stands_alone(self, operation: WriteOperation, written: Collection[str]) -> bool:
         """Whether nothing else has to take effect with the statements of a write of these columns."""
-        if self._rules.hooks.of(operation) or not self._returns(operation):
+        if self.is_watched(operation, written) or not self._returns(operation):
             return False
-        if any(reference.columns.intersection(written) for reference in self._rules.references):
-            return False
-        return not self._may_leave_scope(operation, written)
+        return not self.may_leave_scope(operation, written)
+
+    def is_watched(self, operation: WriteOperation, written: Collection[str]) -> bool:
+        """Whether each row that is written has to be seen by itself: by hooks, or for what it refers to."""
+        if self._rules.hooks.of(operation):
+            return True
+        return any(reference.columns.intersection(written) for reference in self._rules.references)
 
     async def write_in(
         self, place: Executor, operation: WriteOperation, values: dict[str, Any], target: Target | None
@@ -170,7 +175,7 @@ class Writer:
         await self._check_references(place, written, target)
         row = await place.run(self.steps.of(operation, written, target, place.dialect), written)
         if row is not None:
-            if self._may_leave_scope(operation, written):
+            if self.may_leave_scope(operation, written):
                 await place.run(self.steps.check_scope(row))
             layout = self._access.statements.layout
             context.stored = {name: row[index] for name, index in layout.places.items()}
@@ -191,7 +196,7 @@ class Writer:
         if self._rules.hooks.listeners:
             after_commit(place.session, lambda: self._rules.hooks.announce(changed))
 
-    def changed(self, operation: WriteOperation, keys: list[tuple[Any, ...]]) -> Changed:
+    def changed(self, operation: ChangeOperation, keys: list[tuple[Any, ...]]) -> Changed:
         """The event of a write of the rows with these identities."""
         return Changed(self._resource.name, operation, [key[0] if len(key) == 1 else key for key in keys])
 
@@ -234,7 +239,7 @@ class Writer:
         able = dialect.insert_returning if operation == "create" else dialect.update_returning
         return able and self._resource.is_returned_whole
 
-    def _may_leave_scope(self, operation: WriteOperation, written: Collection[str]) -> bool:
+    def may_leave_scope(self, operation: WriteOperation, written: Collection[str]) -> bool:
         """Whether a client's values decide about the scope of the row: not those that the server writes."""
         deciding = self._access.statements.deciding
         if deciding is None or operation in {"delete", "restore"}:
