@@ -1,12 +1,20 @@
 """The files of `examples/deploy` say what the code does: ports, paths, users and times."""
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from examples.atlas.__main__ import main
 from fastapi_kit.app import ServerOptions, create_app
@@ -14,6 +22,19 @@ from fastapi_kit.health import Check
 from fastapi_kit.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
+ROOT = DEPLOY.parents[1]
+IMPORT_WITHOUT = """
+import importlib.abc, json, sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+absent = set(json.loads(sys.argv[1]))
+sys.meta_path.insert(0, Missing())
+import examples.atlas.__main__, examples.atlas.main
+"""
 SECRET = "Vr7wq0xJb3mZ9sKd5tYhL2nPc8fGaU4eTiRo6QvXz1M"
 
 
@@ -33,6 +54,20 @@ def final(keyword: str) -> str:
     return [arguments for word, arguments in instructions() if word == keyword][-1]
 
 
+def installed(requirements: Iterable[str]) -> set[str]:
+    """The distributions that pip installs for these requirements, by their canonical names."""
+    reached: set[tuple[str, str]] = set()
+    waiting = [Requirement(text) for text in requirements]
+    while waiting:
+        wanted = waiting.pop()
+        new = {(canonicalize_name(wanted.name), extra) for extra in ("", *wanted.extras)} - reached
+        reached |= new
+        for name, extra in new:
+            needs = map(Requirement, distribution(name).requires or ())
+            waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra})]
+    return {name for name, _ in reached}
+
+
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings that the image gives."""
@@ -47,6 +82,29 @@ def production(monkeypatch: pytest.MonkeyPatch) -> Settings:
 def pod() -> Any:
     """The pod that Kubernetes makes."""
     return documents("kubernetes.yaml")[0]["spec"]["template"]["spec"]
+
+
+def test_the_image_has_what_the_app_imports() -> None:
+    """With nothing but what the Dockerfile installs the atlas can be imported."""
+    command = next(arguments for word, arguments in instructions() if word == "RUN" and "pip install" in arguments)
+    words = shlex.split(command.partition("pip install")[2])
+    requirements = [word.replace(".[", "fastapi-kit[") for word in words if word not in {"-c", "versions.txt"}]
+    present = installed(requirements)
+    absent = [
+        module
+        for module, names in packages_distributions().items()
+        if not present & set(map(canonicalize_name, names)) and not (ROOT / module).is_dir()
+    ]
+    url = "postgresql://atlas@database/atlas"  # as compose and Kubernetes set it; importing does not connect
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_WITHOUT, json.dumps(absent)],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url, "SECRET_KEY": SECRET},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_all_agree_on_the_port(production: Settings) -> None:
