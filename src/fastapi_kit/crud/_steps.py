@@ -63,7 +63,7 @@ class RowSteps:
                 if row[place] not in target.versions:
                     raise PreconditionFailedError(OTHER_VERSION)
             if row is None:
-                raise self.not_found()
+                raise self._resource.not_found()
             return row
 
         return work
@@ -79,10 +79,6 @@ class RowSteps:
                 raise ForbiddenError(OUT_OF_SCOPE)
 
         return work
-
-    def not_found(self) -> NotFoundError:
-        """What a row that is absent, or out of scope, is answered with."""
-        return NotFoundError(f"There is no {self._resource.title} with this key.")
 
     def _insert(self, written: Mapping[str, Any], dialect: sa.Dialect) -> Work[Any]:
         statements = self._access.statements
@@ -171,7 +167,7 @@ class RowSteps:
             found = connection.execute(statements.exists, self._parameters(target.parameters)).first()
             if found is not None:
                 return PreconditionFailedError(OTHER_VERSION)
-        return self.not_found()
+        return self._resource.not_found()
 
     def _parameters(self, own: Mapping[str, Any]) -> dict[str, Any]:
         return {**own, **self._access.values}
