@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from fastapi_kit._clock import SYSTEM_CLOCK
 from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._ensured import LeavesScopeError, undone
 from fastapi_kit.crud._executor import Work
 from fastapi_kit.crud._hooks import WriteOperation
 from fastapi_kit.crud._requests import WHOLE
@@ -51,6 +53,33 @@ class RowSteps:
                 return self.look(target)  # a hook has left nothing to write
             case _:
                 return self._update(self._access.statements, written, target, dialect)
+
+    def ensured(self, written: Mapping[str, Any], target: Target | None) -> Work[Any]:
+        """The work of a create, a replace or an update whose own statement sees that the row is in scope afterwards.
+
+        The work raises `LeavesScopeError` if it is not, and has done nothing then.
+        """
+        statements = self._access.statements
+        if target is None:
+            statement, found_by = statements.insert_ensured, dict[str, Any]()
+        else:
+            guarded = target.versions is not None
+            statement = statements.update_ensured_if if guarded else statements.update_ensured
+            found_by = _of(target)
+        parameters = self._parameters({**written, **found_by})
+
+        def work(connection: sa.Connection) -> Any:
+            try:
+                row = connection.execute(statement, parameters).first()
+            except DBAPIError as error:
+                if undone(error):
+                    raise LeavesScopeError from error
+                raise
+            if row is None and target is not None:
+                raise self._missing(connection, target, statements)
+            return row
+
+        return work
 
     def look(self, target: Target) -> Work[Any]:
         """The row as it is, if it has one of the versions."""
