@@ -2,14 +2,17 @@
 
 import os
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ._mode import Say
 
 POSTGRES_URL = "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
 """Where PostgreSQL is unless TEST_POSTGRES_URL says otherwise; the user has to be allowed to create databases."""
@@ -25,6 +28,24 @@ class Place:
 
     name: str
     url: str
+
+
+T = TypeVar("T")
+Measure = Callable[[Place, Say], Awaitable[list[T]]]
+
+
+async def on_each(
+    kinds: Iterable[Callable[[], AbstractAsyncContextManager[Place]]], measure: Measure[T], say: Say
+) -> list[T]:
+    """Measure on an empty database of every kind that can be had, and say which cannot."""
+    results: list[T] = []
+    for opened in kinds:
+        try:
+            async with opened() as place:
+                results += await measure(place, say)
+        except UnreachableError as error:
+            say(f"skipped, {error}")
+    return results
 
 
 @asynccontextmanager

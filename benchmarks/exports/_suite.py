@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from benchmarks._databases import Place, UnreachableError, postgres, sqlite
+from benchmarks._databases import Place, on_each, postgres, sqlite
 from benchmarks._mode import QUICK_ALLOWANCE, Say
 from benchmarks._report import Goal, Goals, Row, compare, row
 from benchmarks.places._rows import fill
@@ -60,14 +60,7 @@ class Suite:
 
     async def run(self, say: Say) -> list[Row]:
         """Measure on every database that can be had, and say which cannot."""
-        rows: list[Row] = []
-        for open_place in (sqlite, postgres):
-            try:
-                async with open_place() as place:
-                    rows += await self.measure(place, say)
-            except UnreachableError as error:
-                say(f"skipped, {error}")
-        return rows
+        return await on_each([sqlite, postgres], self.measure, say)
 
     async def measure(self, place: Place, say: Say) -> list[Row]:
         """Measure on one empty database."""

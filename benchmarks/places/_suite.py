@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks._databases import Place, UnreachableError, postgres, sqlite
+from benchmarks._databases import Place, on_each, postgres, sqlite
 from benchmarks._driver import Call, InProcess, running
 from benchmarks._measure import Pace, frozen_heap, interleave
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
@@ -39,14 +39,7 @@ class Suite:
 
     async def run(self, say: Say) -> list[Row]:
         """Measure on every database that can be had, and say which cannot."""
-        rows: list[Row] = []
-        for open_place in (sqlite, postgres):
-            try:
-                async with open_place() as place:
-                    rows += await self.measure(place, say)
-            except UnreachableError as error:
-                say(f"skipped, {error}")
-        return rows
+        return await on_each([sqlite, postgres], self.measure, say)
 
     async def measure(self, place: Place, say: Say) -> list[Row]:
         """Measure on one empty database."""

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
-from benchmarks._databases import Place, UnreachableError, postgres
+from benchmarks._databases import Place, on_each, postgres
 from benchmarks._measure import frozen_heap
 from benchmarks._mode import QUICK_ALLOWANCE, Say
 from benchmarks._report import Goal, Row, row
@@ -59,12 +59,7 @@ class Suite:
 
     async def run(self, say: Say) -> list[Row]:
         """Measure on PostgreSQL, if there is one."""
-        try:
-            async with postgres() as place:
-                return await self.measure(place, say)
-        except UnreachableError as error:
-            say(f"skipped, {error}")
-            return []
+        return await on_each([postgres], self.measure, say)
 
     async def measure(self, place: Place, say: Say) -> list[Row]:
         """Measure on one empty database."""

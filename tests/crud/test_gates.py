@@ -28,7 +28,7 @@ from fastapi_kit.db import Database
 from fastapi_kit.testing import client
 from tests.crud.counting import Queries
 from tests.crud.library import app_with, create_tables, store
-from tests.crud.shop import Book, Shop
+from tests.crud.shop import Author, Book, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -158,15 +158,42 @@ async def test_one_statement_for_a_hundred(postgres: Database, kind: str) -> Non
 
 @pytest.mark.postgres
 async def test_what_is_counted(postgres: Database) -> None:
-    """The count sees transactions where there are some: a row that a client may give away is checked before it is."""
+    """The count sees transactions where there are some: a row out of the scope of its related ones is looked at."""
     queries = Queries(postgres)
-    router = CRUDRouter(Book, prefix="/books", dependencies={"*": [USER]}, scope=lambda it: Book.tenant == it)
+    router = CRUDRouter(
+        Book, prefix="/books", dependencies={"*": [USER]}, scope=lambda it: Book.author.has(Author.tenant == it)
+    )
     async with shop(postgres, router) as api:
+        await store(postgres, Author, {"id": 1, "name": "Tolkien"}, {"id": 2, "name": "Le Guin", "tenant": 2})
+        own = {"slug": "new", "title": "New", "author_id": 1}
         await queries.take()
-        assert (await api.patch("/books/1", json={"tenant": 2})).status_code == 403
-        assert await queries.take() == ["BEGIN", "ROLLBACK", "SELECT", "UPDATE"]
-        assert (await api.patch("/books/1", json={"tenant": 1})).status_code == 200
-        assert await queries.take() == ["BEGIN", "COMMIT", "SELECT", "UPDATE"]
+        assert (await api.post("/books", json=own | {"author_id": 2})).status_code == 403
+        assert await queries.take() == ["BEGIN", "INSERT", "ROLLBACK", "SELECT"]
+        assert (await api.post("/books", json=own)).status_code == 201
+        assert await queries.take() == ["BEGIN", "COMMIT", "INSERT", "SELECT"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("scope", [of_tenant, SCOPED["scope"]], ids=["function", "expression"])
+async def test_one_statement_for_what_a_client_may_give_away(postgres: Database, scope: Any) -> None:
+    """What decides about the scope is written by one statement, and refused by it and then by the long way."""
+    queries = Queries(postgres)
+    router = CRUDRouter(Book, prefix="/books", dependencies={"*": [USER]}, scope=scope)
+    new, whole = REQUESTS["create"][2], REQUESTS["replace"][2]
+    requests = {
+        "POST /books": (new, 201, "INSERT"),
+        "PATCH /books/1": ({"title": "New"}, 200, "UPDATE"),
+        "PUT /books/1": (whole, 200, "UPDATE"),
+    }
+    async with shop(postgres, router) as api:
+        for request, (body, status, sent) in requests.items():
+            method, path = request.split()
+            await queries.take()
+            assert (await api.request(method, path, json=body | {"tenant": 1})).status_code == status
+            assert await queries.take() == [sent]
+            refused = await api.request(method, path, json=body | {"slug": "other", "tenant": 2})
+            assert refused.status_code == 403
+            assert await queries.take() == sorted(["BEGIN", "ROLLBACK", "SELECT", sent, sent])
 
 
 @pytest.mark.postgres

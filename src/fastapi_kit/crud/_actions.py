@@ -18,8 +18,9 @@ from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._etags import etag
 from fastapi_kit.crud._operations import Operations
 from fastapi_kit.crud._repository import Repository
+from fastapi_kit.crud._steps import OTHER_VERSION
 from fastapi_kit.db import SessionDep
-from fastapi_kit.errors import NotFoundError, PreconditionFailedError
+from fastapi_kit.errors import PreconditionFailedError
 
 M = TypeVar("M", bound=DeclarativeBase)
 
@@ -107,7 +108,7 @@ class Contexts(Generic[M]):
             return context
         present: int = getattr(context.row, version.name)
         if target.versions is not None and present not in target.versions:
-            raise PreconditionFailedError("The row has changed since: get it again, and send its ETag in If-Match.")
+            raise PreconditionFailedError(OTHER_VERSION)
         if self._resource.mapped.mapper.version_id_col is None:
             setattr(context.row, version.name, present + 1)
             response.headers["ETag"] = etag(present + 1)
@@ -125,5 +126,5 @@ class Contexts(Generic[M]):
         found = await self.collection(request, session)
         row = await found.repository.find(identity, lock=lock)
         if row is None:
-            raise NotFoundError(f"There is no {self._resource.title} with this key.")
+            raise self._resource.not_found()
         return ItemContext(row, session, found.repository, found.principal, request)

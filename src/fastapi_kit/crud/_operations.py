@@ -74,7 +74,7 @@ class Operations:
         key = self._resource.identity.read(request.path_params)
         found = await self.executor(request, session).run(read_row(prepared, key, access.values))
         if found.row is None:
-            raise self._not_found()
+            raise self._resource.not_found()
         # What is included may change without the row's version, so it has no tag.
         headers = {} if asked.view.includes else self._tag(found.row, found.layout.places)
         if headers and self._is_known(request, headers):
@@ -214,6 +214,3 @@ class Operations:
             return is_known(given, int(headers["ETag"].strip('"')))
         except MalformedTagsError:
             raise BadRequestError("If-None-Match is neither * nor a list of entity tags.") from None
-
-    def _not_found(self) -> NotFoundError:
-        return NotFoundError(f"There is no {self._resource.title} with this key.")

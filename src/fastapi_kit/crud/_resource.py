@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._identity import Identity
 from fastapi_kit.crud._roles import assign
 from fastapi_kit.crud._traits import WRITES, Traits
+from fastapi_kit.errors import NotFoundError
 from fastapi_kit.schemas import partial
 
 
@@ -73,6 +75,10 @@ class Resource:
     def title(self) -> str:
         """The name for people."""
         return self.name.replace("_", " ")
+
+    def not_found(self, **extensions: Any) -> NotFoundError:
+        """What a row that is absent, or out of scope, is answered with."""
+        return NotFoundError(f"There is no {self.title} with this key.", extensions=extensions)
 
     @cached_property
     def is_returned_whole(self) -> bool:

@@ -31,7 +31,7 @@ from fastapi_kit.crud._scope import Condition
 from fastapi_kit.crud._statements import VERSIONS, Statements
 from fastapi_kit.crud._steps import OTHER_VERSION, OUT_OF_SCOPE, Row, Target
 from fastapi_kit.crud._values import chunks, given_rows
-from fastapi_kit.errors import ForbiddenError, NotFoundError, PreconditionFailedError
+from fastapi_kit.errors import ForbiddenError, PreconditionFailedError
 
 _UPDATES_FROM_VALUES = frozenset({"postgresql", "sqlite"})
 _NEW = "__new"
@@ -199,7 +199,7 @@ class SetSteps:
         alike = {"items": [place for place, target in missing.items() if (_key(target) in there) is changed]}
         if changed:
             raise PreconditionFailedError(OTHER_VERSION, extensions=alike)
-        raise NotFoundError(f"There is no {self._resource.title} with this key.", extensions=alike)
+        raise self._resource.not_found(**alike)
 
     def _there(self, connection: sa.Connection, wanted: Sequence[Key]) -> set[Key]:
         """Those of the keys that name a row in scope, of any version."""

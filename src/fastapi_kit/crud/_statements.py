@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from fastapi_kit.crud._answers import Layout
 from fastapi_kit.crud._conditions import filter_conditions, search_condition
+from fastapi_kit.crud._ensured import Ensured, can_be_ensured
 from fastapi_kit.crud._includes import Related
 from fastapi_kit.crud._query import COUNT_CAP, ListGrammar
 from fastapi_kit.crud._requests import WHOLE, Shape, View
@@ -127,6 +128,26 @@ class Statements:
         return self.update_only_if.returning(*self._whole.columns)
 
     @cached_property
+    def insert_ensured(self) -> Any:
+        """Make a row and return it, if it is in scope then; an error that undoes it otherwise."""
+        return self.insert.returning(self._ensured)
+
+    @cached_property
+    def update_ensured(self) -> Any:
+        """Change a row and return it, if it is still in scope then; an error that undoes it otherwise."""
+        return self.update.returning(self._ensured)
+
+    @cached_property
+    def update_ensured_if(self) -> Any:
+        """The same, if the row's version is one of `VERSIONS`."""
+        return self.update_if.returning(self._ensured)
+
+    @cached_property
+    def can_be_ensured(self) -> bool:
+        """Whether there are these three."""
+        return can_be_ensured(self.conditions.own, self._table)
+
+    @cached_property
     def delete(self) -> Any:
         """Remove a row."""
         return sa.delete(self._table).where(*self.is_row)
@@ -140,6 +161,10 @@ class Statements:
     def exists(self) -> sa.Select[Any]:
         """Whether there is the row."""
         return sa.select(sa.literal_column("1", sa.Integer())).select_from(self._table).where(*self.is_row).limit(1)
+
+    @property
+    def _ensured(self) -> Ensured:
+        return Ensured(sa.and_(sa.true(), *self.conditions.own))
 
     @property
     def _has_version(self) -> Condition:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from fastapi_kit._clock import SYSTEM_CLOCK
 from fastapi_kit.crud._access import Access
+from fastapi_kit.crud._ensured import LeavesScopeError, undone
 from fastapi_kit.crud._executor import Work
 from fastapi_kit.crud._hooks import WriteOperation
 from fastapi_kit.crud._requests import WHOLE
@@ -52,6 +54,33 @@ class RowSteps:
             case _:
                 return self._update(self._access.statements, written, target, dialect)
 
+    def ensured(self, written: Mapping[str, Any], target: Target | None) -> Work[Any]:
+        """The work of a create, a replace or an update whose own statement sees that the row is in scope afterwards.
+
+        The work raises `LeavesScopeError` if it is not, and has done nothing then.
+        """
+        statements = self._access.statements
+        if target is None:
+            statement, found_by = statements.insert_ensured, dict[str, Any]()
+        else:
+            guarded = target.versions is not None
+            statement = statements.update_ensured_if if guarded else statements.update_ensured
+            found_by = _of(target)
+        parameters = self._parameters({**written, **found_by})
+
+        def work(connection: sa.Connection) -> Any:
+            try:
+                row = connection.execute(statement, parameters).first()
+            except DBAPIError as error:
+                if undone(error):
+                    raise LeavesScopeError from error
+                raise
+            if row is None and target is not None:
+                raise self._missing(connection, target, statements)
+            return row
+
+        return work
+
     def look(self, target: Target) -> Work[Any]:
         """The row as it is, if it has one of the versions."""
 
@@ -63,7 +92,7 @@ class RowSteps:
                 if row[place] not in target.versions:
                     raise PreconditionFailedError(OTHER_VERSION)
             if row is None:
-                raise self.not_found()
+                raise self._resource.not_found()
             return row
 
         return work
@@ -79,10 +108,6 @@ class RowSteps:
                 raise ForbiddenError(OUT_OF_SCOPE)
 
         return work
-
-    def not_found(self) -> NotFoundError:
-        """What a row that is absent, or out of scope, is answered with."""
-        return NotFoundError(f"There is no {self._resource.title} with this key.")
 
     def _insert(self, written: Mapping[str, Any], dialect: sa.Dialect) -> Work[Any]:
         statements = self._access.statements
@@ -171,7 +196,7 @@ class RowSteps:
             found = connection.execute(statements.exists, self._parameters(target.parameters)).first()
             if found is not None:
                 return PreconditionFailedError(OTHER_VERSION)
-        return self.not_found()
+        return self._resource.not_found()
 
     def _parameters(self, own: Mapping[str, Any]) -> dict[str, Any]:
         return {**own, **self._access.values}

@@ -1,21 +1,22 @@
 """Writes: what is done to a row, in which transaction, and what has to hold besides the database's constraints.
 
 Theory of operation. A write is one statement on its own wherever nothing else has to take effect with it: the statement
-itself says which row, in whose scope and of which version, and returns what it has stored. It becomes several in one
-transaction where there are hooks, where a written column decides about the scope (the row must still be in it
-afterwards), where a written reference leads to rows that have a scope of their own, and where the database cannot
-return what it writes.
+itself says which row, in whose scope and of which version, and returns what it has stored; where a written column
+decides about the scope, it sees that the row is in it afterwards, if that can be told from the row alone. It becomes
+several in one transaction where there are hooks, where it cannot see that, where a written reference leads to rows that
+have a scope of their own, and where the database cannot return what it writes.
 """
 
 from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 
 from fastapi_kit.crud._access import Access
-from fastapi_kit.crud._executor import Executor
+from fastapi_kit.crud._ensured import LeavesScopeError, ensures
+from fastapi_kit.crud._executor import Executor, Work
 from fastapi_kit.crud._hooks import Changed, ChangeOperation, Hooks, WriteContext, WriteOperation
 from fastapi_kit.crud._resource import Resource
 from fastapi_kit.crud._set_steps import SetSteps
@@ -214,15 +215,26 @@ class Writer:
 
     async def _write(self, operation: WriteOperation, values: dict[str, Any], target: Target | None) -> Any:
         written = self.by_column(values)
-        if self.stands_alone(operation, written):
-            row = await self.executor.run(self.steps.of(operation, written, target, self.executor.dialect), written)
-            if self._rules.hooks.listeners:
-                await self.announce(self.executor, self.changed(operation, [self.identity(row, target)]))
-            return row
+        if (work := self._alone(operation, written, target)) is not None:
+            with suppress(LeavesScopeError):  # what is wrong with it first is told by the long way
+                row = await self.executor.run(work, written)
+                if self._rules.hooks.listeners:
+                    await self.announce(self.executor, self.changed(operation, [self.identity(row, target)]))
+                return row
         async with self.executor.together() as place:
             row = await self.write_in(place, operation, values, target)
             self.announce_later(place, self.changed(operation, [self.identity(row, target)]))
         return row
+
+    def _alone(self, operation: WriteOperation, written: Mapping[str, Any], target: Target | None) -> Work[Any] | None:
+        """The write as one statement, if that will do."""
+        executor = self.executor
+        if self.stands_alone(operation, written):
+            return self.steps.of(operation, written, target, executor.dialect)
+        if self.is_watched(operation, written) or not self._returns(operation) or executor.belongs_to_transaction:
+            return None  # on PostgreSQL an error would be the end of the transaction that others have begun
+        able = self._access.statements.can_be_ensured and ensures(executor.dialect)
+        return self.steps.ensured(written, target) if able else None
 
     async def announce(self, place: Executor, changed: Changed) -> None:
         """Tell the listeners, once what was done is committed."""
