@@ -74,6 +74,9 @@ class Answers:
         headers = {name: text for name, text in (problem.headers or {}).items() if name.lower() not in _OF_THE_BODY}
         if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = _with_allow(headers, scope)
+        if not meaning.known and scope.get("http_version", "").startswith("1"):
+            # What is raised again makes servers close the connection; a client that knows sends no request on it.
+            headers["connection"] = "close"
         if not is_body_allowed_for_status_code(problem.status):
             return Response(status_code=problem.status, headers=headers)
         body = self._body(meaning, scope)
