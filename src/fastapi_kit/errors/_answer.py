@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
 from fastapi.utils import is_body_allowed_for_status_code
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -14,7 +16,7 @@ from fastapi_kit._asgi import request_id
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit._routes import allowed_methods
 from fastapi_kit.errors._body import JSON, PROBLEM_JSON, encode, legacy_members, problem_members
-from fastapi_kit.errors._meaning import Meaning, Translations, meaning_of
+from fastapi_kit.errors._meaning import FAILURE, Meaning, Translations, meaning_of
 from fastapi_kit.errors._problem import Problem
 from fastapi_kit.errors._types import type_uri
 
@@ -69,23 +71,28 @@ class Answers:
         """The answer to a request that ended with `exc`; it tells only what is meant for clients."""
         meaning = meaning or self.meaning(exc)
         problem = meaning.problem
-        if meaning.known and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if meaning is FAILURE:
+            return self._rendered(FAILURE, scope, _headers_of_failure(scope))
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _note_cause(problem, exc)
         headers = {name: text for name, text in (problem.headers or {}).items() if name.lower() not in _OF_THE_BODY}
         if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = _with_allow(headers, scope)
-        if not meaning.known and scope.get("http_version", "").startswith("1"):
-            # What is raised again makes servers close the connection; a client that knows sends no request on it.
-            headers["connection"] = "close"
         if not is_body_allowed_for_status_code(problem.status):
             return Response(status_code=problem.status, headers=headers)
+        return self._rendered(meaning, scope, headers)
+
+    def _rendered(self, meaning: Meaning, scope: Scope, headers: dict[str, str]) -> Response:
         body = self._body(meaning, scope)
         headers["content-type"] = PROBLEM_JSON if self.render == "problem" else JSON
         headers["content-length"] = str(len(body))
         # The length is what a GET would have; only the body is left out (RFC 9110, section 9.3.2).
-        return Response(b"" if scope.get("method") == "HEAD" else body, problem.status, headers)
+        return Response(b"" if scope.get("method") == "HEAD" else body, meaning.problem.status, headers)
 
     def _body(self, meaning: Meaning, scope: Scope) -> bytes:
+        if meaning is FAILURE and self.render == "problem":
+            return _body_of_failure(self.type_base, request_id(scope))
+
         def members(of: Problem) -> dict[str, Any]:
             if self.render == "legacy":
                 return legacy_members(of, meaning.name, now=self.clock.now(), max_errors=self.max_errors)
@@ -93,6 +100,23 @@ class Answers:
             return problem_members(of, request_id=request_id(scope), max_errors=self.max_errors, uri=uri)
 
         return encode(members(meaning.problem), lambda: members(Problem(status=meaning.problem.status)))
+
+
+def _headers_of_failure(scope: Scope) -> dict[str, str]:
+    """What is raised again makes servers close the connection: a client that knows sends no request on it."""
+    return {"connection": "close"} if scope.get("http_version", "").startswith("1") else {}
+
+
+def _body_of_failure(type_base: str | None, name: str | None) -> bytes:
+    """The same for every failure, but for the request's id."""
+    body = _body_without_id(type_base)
+    return body if name is None else b'%b,"request_id":%b}' % (body[:-1], to_json(name))
+
+
+@cache
+def _body_without_id(type_base: str | None) -> bytes:
+    uri = type_uri(FAILURE.problem, type_base)
+    return to_json(problem_members(FAILURE.problem, request_id=None, max_errors=1, uri=uri))
 
 
 def _note_cause(problem: Problem, exc: Exception) -> None:

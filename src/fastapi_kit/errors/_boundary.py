@@ -19,6 +19,9 @@ from fastapi_kit._asgi import header
 from fastapi_kit.errors._answer import Answers
 from fastapi_kit.errors._sockets import Ending
 
+ANSWERED = "fastapi_kit.answered"
+"""Scope key: the request has its answer, whatever is raised out of it."""
+
 _BODY_LIMIT_STATUS = 413
 _BODY_LIMIT_TEXT = b"Content Too Large"
 
@@ -70,6 +73,7 @@ class ErrorBoundaryMiddleware:
             meaning = self.answers.meaning(exc)
             await self.answers.response(exc, scope, meaning)(scope, receive, send)
             if not meaning.known:
+                scope[ANSWERED] = True
                 raise
 
     async def _guard_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.errors._answer import Answers, Render
-from fastapi_kit.errors._boundary import ErrorBoundaryMiddleware
+from fastapi_kit.errors._boundary import ANSWERED, ErrorBoundaryMiddleware
 from fastapi_kit.errors._meaning import Translations
 from fastapi_kit.errors._openapi import with_declared_errors
 
@@ -59,7 +59,7 @@ def install(  # noqa: PLR0913 - each way in which answers differ, by its name
     app.add_exception_handler(HTTPException, _either(on_http))
     app.add_exception_handler(RequestValidationError, on_http)
     app.add_exception_handler(WebSocketRequestValidationError, _pass_on)
-    app.add_exception_handler(Exception, on_http)  # the last resort, outside all middleware
+    app.add_exception_handler(Exception, _last_resort(answers))
     _add_boundaries(app, answers)
     with_declared_errors(app, render, type_base)
 
@@ -87,6 +87,18 @@ _HttpHandler = Callable[[Request, Exception], Awaitable[Response]]
 def _http_handler(answers: Answers) -> _HttpHandler:
     async def answer(request: Request, exc: Exception) -> Response:
         return answers.response(exc, request.scope)
+
+    return answer
+
+
+_ALREADY_ANSWERED = Response()
+
+
+def _last_resort(answers: Answers) -> _HttpHandler:
+    """A handler for what came through all middleware: Starlette asks it for an answer even if there was one."""
+
+    async def answer(request: Request, exc: Exception) -> Response:
+        return _ALREADY_ANSWERED if ANSWERED in request.scope else answers.response(exc, request.scope)
 
     return answer
 

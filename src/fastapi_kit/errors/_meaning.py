@@ -30,6 +30,10 @@ class Meaning(NamedTuple):
     """Whether it was meant for clients; otherwise it is a failure, and the server shall see it."""
 
 
+FAILURE = Meaning(Problem("The server could not answer this request."), "InternalServerError", known=False)
+"""Of what is not meant for clients: all failures are told alike."""
+
+
 def meaning_of(exc: Exception, translate: Translations, max_errors: int) -> Meaning:
     """What `exc` means; of a group, what the gravest of its exceptions does."""
     if isinstance(exc, ExceptionGroup):
@@ -39,7 +43,7 @@ def meaning_of(exc: Exception, translate: Translations, max_errors: int) -> Mean
 
 
 def _of_one(exc: Exception, translate: Translations, max_errors: int) -> Meaning:
-    translated = None if isinstance(exc, Problem) else _translated(exc, translate)
+    translated = _translated(exc, translate) if translate and not isinstance(exc, Problem) else None
     match translated or exc:
         case ValidationProblem() as problem:
             return Meaning(problem, "ValidationError", known=True)
@@ -56,7 +60,7 @@ def _of_one(exc: Exception, translate: Translations, max_errors: int) -> Meaning
             errors = error.errors()
             return Meaning(ValidationProblem(errors[:max_errors], total=len(errors)), "ValidationError", known=True)
         case _:
-            return Meaning(Problem("The server could not answer this request."), "InternalServerError", known=False)
+            return FAILURE
 
 
 def _translated(exc: Exception, translate: Translations) -> Problem | None:
