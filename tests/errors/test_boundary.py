@@ -100,6 +100,19 @@ async def test_nothing_is_added_to_a_started_answer(error: Exception) -> None:
     assert await run(*script, error) == (script, error)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("hidden"), NotFoundError()], ids=["unhandled", "for clients"])
+async def test_what_fails_after_a_complete_answer_is_logged_and_ends(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, with its traceback; the server would close a connection that the client goes on to use."""
+    script = [start(), body(b"a", more=True), body(b"b")]
+    assert await run(*script, error) == (script, None)
+    (record,) = caplog.records
+    assert record.getMessage() == "Failed after the response"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
 @pytest.mark.parametrize(
     "script",
     [

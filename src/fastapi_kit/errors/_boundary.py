@@ -6,8 +6,12 @@ telemetry and tests still see it, and the layers outside find the response start
 
 Once a response has started, nothing can be said any more but that it failed: the exception is raised and the server
 cuts the connection. A layer that ended the body instead would make a truncated answer look complete.
+
+Once a response is complete, there is nothing to cut: what fails then, in a background task for one, is logged here and
+ends. The server would log it just so, and close a connection that the client goes on to use.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException, WebSocketException
@@ -19,19 +23,23 @@ from fastapi_kit._asgi import header
 from fastapi_kit.errors._answer import Answers
 from fastapi_kit.errors._sockets import Ending
 
+logger = logging.getLogger("fastapi_kit.errors")
+
 ANSWERED = "fastapi_kit.answered"
 """Scope key: the request has its answer, whatever is raised out of it."""
 
 _BODY_LIMIT_STATUS = 413
 _BODY_LIMIT_TEXT = b"Content Too Large"
+_ENDS = frozenset({"http.response.body", "http.response.pathsend"})
 
 
 class ErrorBoundaryMiddleware:
     """Answers whatever is raised inside: problems and `HTTPException`s with their status, others with a 500.
 
-    Exceptions that are meant for clients end here; anything else is raised again once it is answered. Of an
-    `ExceptionGroup` the gravest of its exceptions is answered: a failure before a 5xx, that before a 401 and a 403,
-    these before the others. A client that has left is neither answered nor a failure.
+    Exceptions that are meant for clients end here; anything else is raised again once it is answered. What is raised
+    after a response is complete, as by a background task, is logged and ends here, too. Of an `ExceptionGroup` the
+    gravest of its exceptions is answered: a failure before a 5xx, that before a 401 and a 403, these before the others.
+    A client that has left is neither answered nor a failure.
 
     A websocket that was not accepted gets the answer in place of its handshake, where the server can send one. Any
     other is closed: with 1008 for a 4xx, 1009 for a 413, 1013 for a 503, 1011 for any other 5xx, and without a reason.
@@ -68,6 +76,9 @@ class ErrorBoundaryMiddleware:
         except ClientDisconnect:
             return
         except Exception as exc:
+            if watch.complete:
+                logger.exception("Failed after the response")
+                return
             if watch.started:
                 raise
             meaning = self.answers.meaning(exc)
@@ -95,13 +106,14 @@ class ErrorBoundaryMiddleware:
 class _Watch:
     """Lets an answer through, knows whether it has started, and replaces a body limit's."""
 
-    __slots__ = ("_answer", "_held", "_send", "started")
+    __slots__ = ("_answer", "_held", "_send", "complete", "started")
 
     def __init__(self, send: Send, answer: Callable[[Exception], Awaitable[None]]) -> None:
         self._send = send
         self._answer = answer
         self._held: Message | None = None  # the start of what may be a body limit's answer
         self.started = False
+        self.complete = False
 
     async def send(self, message: Message) -> None:
         if not self.started:
@@ -115,6 +127,8 @@ class _Watch:
                     return
                 await self._send(self._held)
         await self._send(message)
+        if not message.get("more_body", False) and message["type"] in _ENDS:
+            self.complete = True
 
 
 def _may_be_body_limit(message: Message) -> bool:
