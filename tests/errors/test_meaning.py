@@ -17,7 +17,7 @@ from fastapi_kit.errors import (
     UnauthorizedError,
     ValidationProblem,
 )
-from fastapi_kit.errors._meaning import meaning_of
+from fastapi_kit.errors._meaning import Translations, meaning_of
 
 INVALID = ValidationProblem([])
 BY_GRAVITY: list[tuple[Callable[[], Exception], int]] = [
@@ -76,7 +76,7 @@ class TimedOut(LibraryError):  # noqa: N818 - as libraries name them
 
 def test_a_translation_says_what_a_librarys_exception_means() -> None:
     """By its class or the nearest base of it, in a group as well; what it gives `None` for stays a failure."""
-    translate = {
+    translate: Translations = {
         LibraryError: lambda error: ConflictError("Taken.") if error.args == ("taken",) else None,
         TimedOut: lambda _: ServiceUnavailableError("Later.", retry_after=2),
     }

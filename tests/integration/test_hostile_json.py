@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fastapi_kit.app import create_app
-from fastapi_kit.crud import CRUDRouter
+from fastapi_kit.crud import CRUDRouter, OperationName
 from fastapi_kit.db import Database
 from fastapi_kit.settings import Settings
 from fastapi_kit.testing import client
@@ -35,7 +35,7 @@ class Row(Models):
 
 def routers() -> list[APIRouter]:
     """One with its own limit and one with a larger one, each with the writes of many rows."""
-    routes = {"list", "create", "create_many", "update_many"}
+    routes: set[OperationName] = {"list", "create", "create_many", "update_many"}
     return [
         CRUDRouter(Row, prefix="/rows", routes=routes),
         CRUDRouter(Row, prefix="/larger", routes=routes, max_body_size=LARGER),

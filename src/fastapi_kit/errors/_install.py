@@ -113,7 +113,8 @@ def _either(on_http: _HttpHandler) -> Any:
 
     async def answer(connection: Request | WebSocket, exc: Exception) -> Response | None:
         if isinstance(connection, WebSocket):
-            return await _pass_on(connection, exc)
+            await _pass_on(connection, exc)
+            return None
         return await on_http(connection, exc)
 
     return answer
