@@ -16,8 +16,9 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
-from fastapi_kit.db import Database
-from fastapi_kit.errors import install
+from fastapi_kit.concurrency import AfterResponseRunner
+from fastapi_kit.db import TRANSLATIONS, Database
+from fastapi_kit.errors import Answers, install
 from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
@@ -52,10 +53,12 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     checks: Sequence[Check] = (),
     headers: Mapping[str, str] = API_HEADERS,
     metrics: "Metrics | None" = None,
+    errors: Answers | None = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
 
+    Functions that requests leave to `AfterResponse` are called, and waited for at shutdown before the resources close.
     At start-up its routes are indexed, see `index_routes`. Middleware given as `middleware=` is inside all layers but
     the limits, so what it raises is answered as a route's error is; `app.add_middleware` puts it outside of all.
 
@@ -68,6 +71,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         checks: Further checks of `/ready`.
         headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
         metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
+        errors: How errors are answered, as `install` does by default. What the database's errors mean is known without
+            a translation.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
 
@@ -87,10 +92,11 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
     largest_body = options.pop("max_body_size", _LARGEST_BODY)
-    app = FastAPI(lifespan=compose(*resources, _route_index, Shutdown(settings.drain_seconds).lifespan), **options)
+    last = (AfterResponseRunner().lifespan, _route_index, Shutdown(settings.drain_seconds).lifespan)
+    app = FastAPI(lifespan=compose(*resources, *last), **options)
     if largest_body is not None:
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
-    _add_layers(app, settings, headers, metrics)
+    _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)
     _declare_public_operations(app)
     app.include_router(health_router(checks))
@@ -108,12 +114,21 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
     yield
 
 
-def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None") -> None:
+def _add_layers(
+    app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None", errors: Answers
+) -> None:
     """Each layer goes around those before it."""
     if settings.trusted_hosts:
         probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
         app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts, probes=probes)
-    install(app)
+    install(
+        app,
+        errors.render,
+        errors.max_errors,
+        translate={**TRANSLATIONS, **errors.translate},
+        type_base=errors.type_base,
+        clock=errors.clock,
+    )
     app.add_middleware(DrainingMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
     if settings.cors_origins:

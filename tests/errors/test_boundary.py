@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
-from fastapi_kit.errors import ErrorBoundaryMiddleware, NotFoundError
+from fastapi_kit.errors import ErrorBoundaryMiddleware, NotFoundError, Problem, ServiceUnavailableError
 
 pytestmark = pytest.mark.anyio
 
@@ -98,6 +100,19 @@ async def test_nothing_is_added_to_a_started_answer(error: Exception) -> None:
     assert await run(*script, error) == (script, error)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("hidden"), NotFoundError()], ids=["unhandled", "for clients"])
+async def test_what_fails_after_a_complete_answer_is_logged_and_ends(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, with its traceback; the server would close a connection that the client goes on to use."""
+    script = [start(), body(b"a", more=True), body(b"b")]
+    assert await run(*script, error) == (script, None)
+    (record,) = caplog.records
+    assert record.getMessage() == "Failed after the response"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -143,16 +158,68 @@ async def test_a_websocket_is_refused_before_its_handshake() -> None:
     assert await run(NotFoundError(), kind="websocket") == ([closed], None)
 
 
-async def test_a_websocket_that_was_accepted_is_left_to_the_server() -> None:
-    """What is raised then is raised on."""
-    accept: Message = {"type": "websocket.accept"}
-    error = NotFoundError()
-    assert await run(accept, error, kind="websocket") == ([accept], error)
+ACCEPT: Message = {"type": "websocket.accept"}
+
+
+def closed(code: int, reason: str = "") -> Message:
+    """The end of a websocket."""
+    return {"type": "websocket.close", "code": code, "reason": reason}
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("lifespan", NotFoundError()), ("websocket", RuntimeError("hidden"))], ids=["lifespan", "fault"]
+    ("error", "code", "raised"),
+    [
+        (NotFoundError("hidden"), 1008, False),
+        (HTTPException(413), 1009, False),
+        (ServiceUnavailableError("hidden", retry_after=1), 1013, False),
+        (Problem("hidden", status=502), 1011, False),
+        (RuntimeError("hidden"), 1011, True),
+        (ExceptionGroup("hidden", [NotFoundError(), NotFoundError()]), 1008, False),
+    ],
+    ids=["404", "413", "503", "502", "failure", "group"],
 )
-async def test_what_is_not_for_clients_passes(kind: str, error: Exception) -> None:
-    """A failed start-up is not answered, and of a failed websocket the server tells."""
-    assert await run(error, kind=kind) == ([], error)
+async def test_an_accepted_websocket_is_closed_by_the_code_of_its_error(
+    error: Exception, code: int, *, raised: bool
+) -> None:
+    """Without a word of it; what nobody knows the server sees, too."""
+    assert await run(ACCEPT, error, kind="websocket") == ([ACCEPT, closed(code)], error if raised else None)
+
+
+async def test_a_close_of_ones_own_is_kept() -> None:
+    """`WebSocketException` says how, in middleware as in endpoints, and a closed one is left alone."""
+    own = WebSocketException(4000, "mine")
+    assert await run(ACCEPT, own, kind="websocket") == ([ACCEPT, closed(4000, "mine")], None)
+    over = [ACCEPT, closed(1000)]
+    assert await run(*over, NotFoundError(), kind="websocket") == (over, None)
+
+
+async def test_a_failed_websocket_gets_a_500_where_the_server_can_send_it() -> None:
+    """A close in place of the handshake would be a 403, so elsewhere the server tells."""
+    error = RuntimeError("hidden")
+    sent, raised = await run(error, kind="websocket", extensions={"websocket.http.response": {}})
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["status"], raised) == (500, 500, error)
+    assert await run(error, kind="websocket") == ([], error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("http", ClientDisconnect()), ("websocket", WebSocketDisconnect())], ids=["http", "websocket"]
+)
+async def test_a_client_that_has_left_is_no_failure(kind: str, error: Exception) -> None:
+    """There is nobody to answer, and nothing for the server to log."""
+    assert await run(error, kind=kind) == ([], None)
+
+
+async def test_what_is_not_for_clients_passes() -> None:
+    """A failed start-up is not answered."""
+    error = NotFoundError()
+    assert await run(error, kind="lifespan") == ([], error)
+
+
+async def test_a_known_failure_of_the_server_is_logged_by_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    """The class alone: a traceback for each of many requests would say no more."""
+    error = ServiceUnavailableError()
+    error.__cause__ = ConnectionRefusedError("postgresql://admin:hunter2@db")
+    sent, raised = await run(error)
+    assert (problem(sent)[0], raised) == (503, None)
+    assert [record.getMessage() for record in caplog.records] == ["answered 503 because of ConnectionRefusedError"]
+    assert caplog.records[0].exc_info is None

@@ -13,6 +13,9 @@ T = TypeVar("T")
 Parse = Callable[[str], Any]
 """Reads a value from text; raises `pydantic.ValidationError`."""
 
+_MOST = 1_000
+"""Errors that are kept, more than any answer shows: a body of a megabyte can have a hundred thousand."""
+
 
 def text_parser(annotation: Any) -> Parse:
     """A reader of values of the type `annotation`."""
@@ -30,12 +33,12 @@ def valid(make: Callable[[], T], *place: str | int) -> T:
     try:
         return make()
     except ValidationError as error:
-        raise ValidationProblem(field_errors(error, "body", *place)) from error
+        raise ValidationProblem(field_errors(error, "body", *place), total=error.error_count()) from error
 
 
 def field_errors(error: ValidationError, *place: str | int) -> list[FieldError]:
-    """The errors in FastAPI's form: with the input, which whoever writes the answer keeps out of it."""
-    found = error.errors(include_url=False)
+    """The first errors in FastAPI's form: with the input, which whoever writes the answer keeps out of it."""
+    found = error.errors(include_url=False)[:_MOST]
     return [cast("FieldError", {**_without_document(each), "loc": (*place, *each["loc"])}) for each in found]
 
 

@@ -7,7 +7,8 @@
 - `after_commit`: work that waits for a session's commit, and is forgotten with a rollback.
 - `Base`, `UUIDKey`, `Timestamps`, `SoftDelete`, `Versioned`, `UTCDateTime`, `uuid7`: what models are made of.
 - `HIDDEN`, `READ_ONLY`: marks for columns that clients may not see, or not write.
-- `violation_of`, `as_problem`: what an error of the database means, the same on every database.
+- `violation_of`, `as_problem`: what an error of the database means, the same on every database. `TRANSLATIONS` tells
+  `install` of them, and `TransactionConflictError` is what a transaction ends with that the database gave up.
 """
 
 from fastapi_kit.db._after_commit import after_commit
@@ -15,7 +16,7 @@ from fastapi_kit.db._database import Database
 from fastapi_kit.db._engine import Connections, Pool, PoolUsage
 from fastapi_kit.db._guard import SessionScopeError
 from fastapi_kit.db._models import HIDDEN, READ_ONLY, Base, SoftDelete, Timestamps, UTCDateTime, UUIDKey, Versioned
-from fastapi_kit.db._problems import DATABASE_ERRORS, as_problem, conflict
+from fastapi_kit.db._problems import DATABASE_ERRORS, TRANSLATIONS, TransactionConflictError, as_problem, conflict
 from fastapi_kit.db._session import (
     NoDatabaseError,
     SecondSessionError,
@@ -32,6 +33,7 @@ __all__ = [
     "DATABASE_ERRORS",
     "HIDDEN",
     "READ_ONLY",
+    "TRANSLATIONS",
     "Base",
     "Connections",
     "Database",
@@ -44,6 +46,7 @@ __all__ = [
     "SessionScopeError",
     "SoftDelete",
     "Timestamps",
+    "TransactionConflictError",
     "UTCDateTime",
     "UUIDKey",
     "Versioned",

@@ -1,6 +1,6 @@
 """`Database`: one pool of connections, handed out as sessions or for a single statement."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -20,6 +20,7 @@ from fastapi_kit.db._engine import (
     pooled,
 )
 from fastapi_kit.db._guard import check_session_scopes
+from fastapi_kit.db._repeat import repeat
 from fastapi_kit.db._url import async_url
 
 T = TypeVar("T")
@@ -83,6 +84,26 @@ class Database:
                 return work(connection)
 
         return await greenlet_spawn(on_connection)
+
+    async def repeat(self, unit: Callable[[AsyncSession], Awaitable[T]], *, attempts: int = 3) -> T:
+        """Run `unit` in a session of its own and commit; do it again while the database gives it up for others.
+
+        That is after a serialization failure, a deadlock, or a lock that did not come free: the attempt is rolled back,
+        so another one, in a new session and from the beginning, is safe as far as the database goes. What else `unit`
+        does it may do several times; what must not be lost or doubled waits for `after_commit`. All other errors are
+        raised at once, a lost connection among them, after which nobody knows whether the COMMIT has taken effect.
+
+        A request whose session is in use holds two connections with it: use one or the other.
+
+        Args:
+            unit: What to do; its result is the result.
+            attempts: How often at most. Between two there is a pause of random length, some hundredths of a second.
+
+        Raises:
+            ValueError: `attempts` is below 1.
+            TransactionConflictError: The last attempt was given up as well.
+        """
+        return await repeat(self.connections.sessions, unit, attempts)
 
     async def ping(self) -> None:
         """Make one round trip to the database; raises SQLAlchemy's error if it cannot be reached."""

@@ -15,11 +15,13 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection, Dialect
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection, Dialect, ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from fastapi_kit._clock import SYSTEM_CLOCK
+from fastapi_kit.db._isolation import guard
 from fastapi_kit.db._url import extra_for, is_memory
 
 IsolationLevel = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
@@ -42,6 +44,9 @@ class Pool:
     given up, a request with a 503."""
     recycle: float = 1800.0
     """Seconds after which an idle connection is replaced."""
+    statement_timeout: float | None = 30.0
+    """Seconds to wait for the answer to one statement, on PostgreSQL (asyncpg) and MariaDB (asyncmy), before the
+    connection is given up, a request with a 503; `None` waits for ever."""
     pre_ping: bool = False
     """Test each connection before it is used: two more round trips, and no failed request after a database restart."""
 
@@ -96,12 +101,14 @@ def create_engine(url: URL, pool: Pool, *, echo: bool = False) -> AsyncEngine:
         "pool_pre_ping": pool.pre_ping,
     }
     try:
-        engine = create_async_engine(url, connect_args=_connect_arguments(url, pool.timeout), **options)
+        engine = create_async_engine(url, connect_args=_connect_arguments(url, pool), **options)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"{url.get_backend_name()} needs the driver {error.name!r}: pip install 'fastapi-kit[{extra_for(url)}]'"
         ) from error
+    guard(engine.dialect)
     event.listen(engine.sync_engine, "do_connect", _connect)
+    event.listen(engine.sync_engine, "handle_error", _give_up_connection)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _set_up_sqlite(pool.timeout))
         event.listen(engine.sync_engine, "reset", _roll_back_sqlite)
@@ -123,16 +130,34 @@ def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], option
         raise driver.InterfaceError(f"cannot connect: {type(error).__name__}") from error
 
 
-def _connect_arguments(url: URL, timeout: float) -> dict[str, Any]:
-    """Bound the time of one attempt to connect; each driver names it in its own way.
+def _give_up_connection(context: ExceptionContext) -> DBAPIError | None:
+    """Make an error of the network one of the driver, and the connection that it came from unusable.
+
+    asyncpg raises Python's own `TimeoutError` or `OSError` for a server that does not answer. SQLAlchemy would pass it
+    on and use the connection again, on which the next statement, a ROLLBACK, would hang as long.
+    """
+    error = context.original_exception
+    if not isinstance(error, OSError):
+        return None
+    context.is_disconnect = True
+    # A slow statement says nothing about the other connections; a connection that was reset says that the server went.
+    context.invalidate_pool_on_disconnect = not isinstance(error, TimeoutError)
+    return OperationalError(context.statement, None, error, hide_parameters=True, connection_invalidated=True)
+
+
+def _connect_arguments(url: URL, pool: Pool) -> dict[str, Any]:
+    """Bound the time of one attempt to connect, and of one statement; each driver names it in its own way.
 
     Raises:
         ModuleNotFoundError: The driver is not installed.
     """
+    timeout, statement_timeout = pool.timeout, pool.statement_timeout
     match url.get_driver_name():
         case "asyncpg":
-            return {"timeout": timeout}
-        case "asyncmy" | "aiomysql" | "psycopg":
+            return {"timeout": timeout, "command_timeout": statement_timeout}
+        case "asyncmy":
+            return {"connect_timeout": max(1, round(timeout)), "read_timeout": statement_timeout}
+        case "aiomysql" | "psycopg":
             return {"connect_timeout": max(1, round(timeout))}
         case "aiosqlite":
             from fastapi_kit.db._aiosqlite import connect  # noqa: PLC0415 - the driver is an extra

@@ -1,15 +1,24 @@
 """What a client is told about an error of the database: a 409, a 422 or a 503, and never the database's own words."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from fastapi_kit.db._transient import transience_of
 from fastapi_kit.db._violations import Violation, ViolationKind, violation_of
 from fastapi_kit.errors import ConflictError, Problem, ServiceUnavailableError, UnprocessableContentError
 
 _RETRY_AFTER = 1
 """Seconds after which a client may try again."""
+
+
+class TransactionConflictError(ServiceUnavailableError):
+    """Others were changing the same rows, and the database gave this transaction up; the same request may succeed."""
+
+    title = "Transaction conflict"
+
 
 _DETAILS: dict[ViolationKind, str] = {
     "unique": "A row with the same unique values exists already.",
@@ -23,10 +32,6 @@ _DETAILS_WITHOUT_FIELDS: dict[ViolationKind, str] = {
     "foreign_key": "The row is referred to by others, or refers to one that does not exist.",
 }
 
-# Serialization failure, deadlock, lock not available, too many connections, shutting down, starting up, cancelled.
-_RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03", "57014"})
-_RETRYABLE_NUMBERS = frozenset({1040, 1205, 1213, 2002, 2003, 2006, 2013})
-
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What `as_problem` translates: errors of the driver, and no free connection in time."""
 
@@ -34,19 +39,31 @@ DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 def as_problem(error: Exception) -> Problem | None:
     """Translate an error of the database; `None` if it tells of a fault in the program.
 
-    A violated constraint is a 409, a value that no column can hold a 422, a database that is busy or out of reach a 503
-    with `Retry-After`.
+    A violated constraint is a 409 and a value that no column can hold a 422. A database that gave the transaction up
+    for another one, cannot be reached, or does not answer in time, is a 503 with `Retry-After`.
     """
-    if isinstance(error, PoolTimeoutError):
-        return _unavailable()
-    if not isinstance(error, DBAPIError):
-        return None
+    match transience_of(error):
+        case "conflict":
+            return transaction_conflict()
+        case "unavailable":
+            return ServiceUnavailableError("The database cannot answer for now.", retry_after=_RETRY_AFTER)
+        case None:
+            return _of_statement(error) if isinstance(error, DBAPIError) else None
+
+
+def _of_statement(error: DBAPIError) -> Problem | None:
     violation = violation_of(error)
     if violation is not None:
         return conflict(violation, ())
-    if isinstance(error, DataError) or _sqlstate(error).startswith("22"):
+    if isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", None) or "").startswith("22"):
         return UnprocessableContentError("A value is outside of what its column can hold.")
-    return _unavailable() if _is_temporary(error) else None
+    return None
+
+
+TRANSLATIONS: Mapping[type[Exception], Callable[[Exception], Problem | None]] = MappingProxyType(
+    dict.fromkeys(DATABASE_ERRORS, as_problem)
+)
+"""`as_problem` as `fastapi_kit.errors.install` takes it, for errors of sessions that are not the request's."""
 
 
 def conflict(violation: Violation, fields: tuple[str, ...]) -> ConflictError:
@@ -57,22 +74,6 @@ def conflict(violation: Violation, fields: tuple[str, ...]) -> ConflictError:
     return ConflictError(detail, extensions={"violation": violation.kind, "fields": list(fields)})
 
 
-def _unavailable() -> ServiceUnavailableError:
-    return ServiceUnavailableError("The database cannot be reached.", retry_after=_RETRY_AFTER)
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
-
-
-def _is_temporary(error: DBAPIError) -> bool:
-    arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
-    if arguments and isinstance(arguments[0], int):
-        return arguments[0] in _RETRYABLE_NUMBERS
-    state = _sqlstate(error)
-    if state:
-        return state in _RETRYABLE_STATES or state.startswith("08")
-    if error.connection_invalidated or isinstance(error, InterfaceError):
-        return True
-    message = str(error.orig)
-    return isinstance(error, OperationalError) and ("locked" in message or "unable to open" in message)
+def transaction_conflict() -> TransactionConflictError:
+    """The 503 for a transaction that the database gave up."""
+    return TransactionConflictError("Others were changing the same rows.", retry_after=_RETRY_AFTER)

@@ -6,11 +6,12 @@
   base for rules of the business.
 - `raises` declares problem types in `responses=`; `ProblemDetail` and `ValidationProblemDetail` are the bodies'
   models, and `declare_errors` is for those who replace `app.openapi` themselves.
-- `ErrorBoundaryMiddleware` is the layer that answers what is raised inside it; `install` adds it.
+- `ErrorBoundaryMiddleware` is the layer that answers what is raised inside it; `install` adds it. `Answers` says how.
 
 A body never holds the text of an exception, nor a value that the client sent.
 """
 
+from fastapi_kit.errors._answer import Answers
 from fastapi_kit.errors._boundary import ErrorBoundaryMiddleware
 from fastapi_kit.errors._install import install
 from fastapi_kit.errors._openapi import ProblemDetail, ValidationProblemDetail, declare_errors, raises
@@ -33,6 +34,7 @@ from fastapi_kit.errors._problem import (
 )
 
 __all__ = [
+    "Answers",
     "BadRequestError",
     "BusinessLogicError",
     "ConflictError",

@@ -15,7 +15,9 @@ PROBLEM_JSON = "application/problem+json"
 JSON = "application/json"
 
 
-def problem_members(problem: Problem, *, request_id: str | None, max_errors: int) -> dict[str, Any]:
+def problem_members(
+    problem: Problem, *, request_id: str | None, max_errors: int, uri: str | None = None
+) -> dict[str, Any]:
     """The members of a problem body: those of RFC 9457, the request id, then the extensions.
 
     `instance` is there only where the problem names one. The request's path would be no better: it names the
@@ -23,7 +25,7 @@ def problem_members(problem: Problem, *, request_id: str | None, max_errors: int
     occurrence.
     """
     members: dict[str, Any] = {
-        "type": problem.type,
+        "type": uri or problem.type,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,

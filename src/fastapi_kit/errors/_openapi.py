@@ -14,6 +14,7 @@ from fastapi_kit._json_schema import inline
 from fastapi_kit.errors._answer import Render
 from fastapi_kit.errors._body import JSON, PROBLEM_JSON
 from fastapi_kit.errors._problem import FieldError, Problem, reason_phrase
+from fastapi_kit.errors._types import BLANK, name_of_class
 
 _COMPONENT = "#/components/schemas/"
 _VALIDATION_STATUS = 422
@@ -108,7 +109,7 @@ def _example(kind: type[Problem]) -> dict[str, Any]:
     }
 
 
-def with_declared_errors(app: FastAPI, render: Render) -> None:
+def with_declared_errors(app: FastAPI, render: Render, type_base: str | None) -> None:
     """Wrap `app.openapi`, overridden or not, so that what it makes declares the errors as they are."""
     generate: Callable[[], dict[str, Any]] = app.openapi
     declared: dict[str, Any] | None = None
@@ -118,17 +119,24 @@ def with_declared_errors(app: FastAPI, render: Render) -> None:
         document = generate()
         # In place and once, as FastAPI keeps its document until the routes change.
         if document is not declared:
-            declared = declare_errors(document, render)
+            declared = declare_errors(document, render, type_base)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it
 
 
-def declare_errors(document: dict[str, Any], render: Render = "problem") -> dict[str, Any]:
+def declare_errors(
+    document: dict[str, Any], render: Render = "problem", type_base: str | None = None
+) -> dict[str, Any]:
     """Make an OpenAPI document declare errors as the kit answers them, in place, and give it back.
 
     FastAPI's default 422 becomes the kit's, and the schemas of `raises` become components. `install` does this to what
     `app.openapi` makes; call it yourself only from an `app.openapi` that you replace after `install`.
+
+    Args:
+        document: What is changed.
+        render: As in `install`.
+        type_base: As in `install`.
     """
     components: dict[str, Any] = {}
     in_place = {name: _in_place(model) for name, model in _MODELS.items()}
@@ -145,8 +153,17 @@ def declare_errors(document: dict[str, Any], render: Render = "problem") -> dict
             content[JSON] = {"schema": _component(LegacyError, components)}
         elif name is not None:
             media["schema"] = _component(_MODELS[name], components)
+            _name_types(media.get("examples", {}), type_base)
     _replace_components(document, components)
     return document
+
+
+def _name_types(examples: dict[str, Any], base: str | None) -> None:
+    """Give the examples of `raises`, which are named like their classes, the types that the answers have."""
+    for name, example in examples.items():
+        value = example.get("value", {})
+        if base is not None and value.get("type") == BLANK:
+            value["type"] = base + name_of_class(name)
 
 
 _MODELS: dict[str, type[BaseModel]] = {model.__name__: model for model in (ProblemDetail, ValidationProblemDetail)}

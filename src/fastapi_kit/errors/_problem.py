@@ -20,12 +20,16 @@ _RFC_9110 = {
 }
 
 
+UNNAMED = "Error"
+"""What a status without a name is called."""
+
+
 def reason_phrase(status: int) -> str:
-    """What RFC 9110 calls this status, the same on every Python; `"Error"` for a status without a name."""
+    """What RFC 9110 calls this status, the same on every Python; `UNNAMED` for a status without a name."""
     try:
         return _RFC_9110.get(status) or HTTPStatus(status).phrase
     except ValueError:
-        return "Error"
+        return UNNAMED
 
 
 class Problem(HTTPException):

@@ -10,6 +10,7 @@ from structlog.typing import Processor
 
 from fastapi_kit.logs._redaction import escape_controls, redact
 from fastapi_kit.logs._rendering import LineLogger, LineStream, render_json
+from fastapi_kit.logs._traceback import format_traceback
 
 Format = Literal["json", "console", "auto"]
 
@@ -24,9 +25,9 @@ def configure(level: str | int = "INFO", format: Format = "auto", *, stream: Tex
     """Set up logging for a service: structlog and the standard library alike, one line per event.
 
     Every line has `timestamp` (UTC), `level`, `logger`, `event`, and what is bound to the request, first of all its
-    `request_id`. Secrets are redacted and control characters escaped. The records of uvicorn, SQLAlchemy and other
-    libraries come out in the same form; uvicorn's access log is silenced, because the access event of
-    `RequestContextMiddleware` replaces it. Calling it again replaces the set-up before.
+    `request_id`. Secrets are redacted, control characters escaped, and tracebacks bounded in frames and length. The
+    records of uvicorn, SQLAlchemy and other libraries come out in the same form; uvicorn's access log is silenced,
+    because the access event of `RequestContextMiddleware` replaces it. Calling it again replaces the set-up before.
 
     Call it where the application is made. A server that is started with an application *object* sets up its own logging
     later; give it `log_config=None`, or let `RequestContextMiddleware` take its loggers over at start-up.
@@ -48,7 +49,7 @@ def configure(level: str | int = "INFO", format: Format = "auto", *, stream: Tex
     # Not the console's own tracebacks: where rich is installed they show local variables.
     console = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=structlog.dev.plain_traceback)
     renderers: list[Processor] = [
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(format_traceback),
         escape_controls,
         render_json if as_json else console,
     ]
