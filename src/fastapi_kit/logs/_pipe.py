@@ -83,7 +83,8 @@ class Pipe:
     ) -> None:
         self._descriptor = descriptor
         self._send = send
-        self._close = close
+        self._close = weakref.finalize(self, close)
+        self._close.atexit = False  # the system does that
         self._notice = notice
         self._most_kept = most_kept
         self._begin()
@@ -128,9 +129,9 @@ class Pipe:
             self._close()
 
     def _keep(self, line: bytes, *, begun: bool) -> None:
-        """Queue a line up, or drop it; one that has begun is never dropped."""
+        """Queue a line up, or drop it; not one that has begun, nor the first, after which a notice can come."""
         notice = self._notice(self._dropped) if self._dropped else b""
-        if not begun and self._kept_bytes + len(notice) + len(line) > self._most_kept:
+        if self._kept and not begun and self._kept_bytes + len(notice) + len(line) > self._most_kept:
             self._dropped += 1
             return
         for part in (notice, line) if notice else (line,):
