@@ -70,6 +70,13 @@ def errors(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def stack(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """All layers around an endpoint against none, and against those of tutorials."""
+    from .stack import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 CRUD: Mapping[str, Benchmark] = {
     "operations": operations,
     "guarded": guarded,
@@ -85,7 +92,7 @@ async def crud(*, quick: bool) -> list[Row]:
     return [row for part in CRUD.values() for row in await part(quick=quick)]
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing, "errors": errors}
+BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing, "errors": errors, "stack": stack}
 
 
 def say(line: str) -> None:

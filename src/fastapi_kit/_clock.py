@@ -24,9 +24,8 @@ class SystemClock:
         """The current instant, aware and in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary start, never going back."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds since an arbitrary start, never going back."""
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

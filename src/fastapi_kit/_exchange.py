@@ -87,12 +87,16 @@ def _tell(told: Callable[[Any], None], what: object) -> None:
 
 
 class _Exchange:
-    __slots__ = ("_header", "_receive", "_send", "close_code", "size", "status")
+    __slots__ = ("_header", "_now", "_receive", "_send", "answered", "close_code", "size", "status")
 
-    def __init__(self, receive: Receive, send: Send, header: Header | None = None) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
+    ) -> None:
         self._receive = receive
         self._send = send
         self._header = header
+        self._now = now
+        self.answered: float | None = None
         self.status: int | None = None
         self.size: int = 0
         self.close_code: int | None = None
@@ -103,8 +107,10 @@ class HttpExchange(_Exchange):
 
     __slots__ = ("complete", "disconnected")
 
-    def __init__(self, receive: Receive, send: Send, header: Header | None = None) -> None:
-        super().__init__(receive, send, header)
+    def __init__(
+        self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
+    ) -> None:
+        super().__init__(receive, send, header, now)
         self.complete = False
         self.disconnected = False
 
@@ -120,6 +126,8 @@ class HttpExchange(_Exchange):
         kind = message["type"]
         if kind == "http.response.start":
             self.status = message["status"]
+            if self._now is not None:
+                self.answered = self._now()
             message = with_header(message, self._header)
         try:
             await self._send(message)
@@ -148,8 +156,10 @@ class WebSocketExchange(_Exchange):
 
     __slots__ = ("client_left",)
 
-    def __init__(self, receive: Receive, send: Send, header: Header | None = None) -> None:
-        super().__init__(receive, send, header)
+    def __init__(
+        self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
+    ) -> None:
+        super().__init__(receive, send, header, now)
         self.client_left = False
 
     async def receive(self) -> Message:
@@ -186,10 +196,14 @@ class WebSocketExchange(_Exchange):
 
 
 def exchange_of(
-    kind: ExchangeKind, receive: Receive, send: Send, header: Header | None = None
+    kind: ExchangeKind,
+    receive: Receive,
+    send: Send,
+    header: Header | None = None,
+    now: Callable[[], float] | None = None,
 ) -> HttpExchange | WebSocketExchange:
-    """What watches an exchange of this kind, and adds `header` to its answer."""
-    return (HttpExchange if kind == "http" else WebSocketExchange)(receive, send, header)
+    """What watches an exchange of this kind, adds `header` to its answer, and notes when, by `now`, that started."""
+    return (HttpExchange if kind == "http" else WebSocketExchange)(receive, send, header, now)
 
 
 def observed(

@@ -111,6 +111,8 @@ class _Place:
     """Kept so that its `id` stays its own."""
 
     def holds(self, path: str) -> bool:
+        if len(self.patterns) == 1:
+            return self.patterns[0].match(path) is not None
         for pattern in self.patterns[:-1]:
             found = pattern.match(path)
             if found is None:
@@ -155,6 +157,9 @@ class _Index:
             self._opaque.append(place)
 
     def template(self, endpoint: object, path: str, method: str | None) -> str | None:
+        places = self._places.get(id(endpoint))
+        if places is not None and len(places) == 1 and places[0].holds(path):
+            return places[0].template  # as most are, on most requests
         places = self._places_of(endpoint)
         place = _first(self._opaque if places is None else places, path, method)
         if place is None and places:
@@ -208,4 +213,5 @@ def _methods_at(routes: Sequence[BaseRoute], path: str, scope: Scope) -> set[str
 
 def _full_path(scope: Scope) -> str:
     """The path as the outermost router sees it: without the server's root path, whatever was mounted since."""
-    return path_below(scope["path"], scope.get("app_root_path", scope.get("root_path", "")))
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return path_below(scope["path"], root) if root else scope["path"]

@@ -87,6 +87,11 @@ async def health(fine: bool = True) -> None:
         raise ServiceUnavailableError
 
 
+@router.get("/health/startup")
+async def startup() -> None:
+    """Probe a group."""
+
+
 @router.get("/stream")
 async def stream(fail: bool = False) -> StreamingResponse:
     """Stream, or break off."""
@@ -150,7 +155,7 @@ def test_event_has_the_fields_of_the_reference_and_more() -> None:
         "url": "/items/7",
         "route": "/items/{item_id}",
         "status_code": 200,
-        "duration": 0.25,
+        "duration": 0.5,
         "bytes": len(response.content),
         "user_agent": "curl/8",
         "client": "testclient",
@@ -240,7 +245,9 @@ def test_bytes_are_those_of_the_body_as_sent() -> None:
     ("path", "options", "level"),
     [
         ("/health", {}, "debug"),
-        ("/health?fine=false", {}, "error"),
+        ("/health?fine=false", {}, "warning"),
+        ("/health?fine=false", {"quiet": ()}, "error"),
+        ("/health/startup", {}, "debug"),
         ("/health", {"quiet": ()}, "info"),
         ("/items/7", {"quiet": ["/items/{item_id}"]}, "debug"),
         ("/items/7", {"quiet": ["/items/7"]}, "debug"),
@@ -248,7 +255,7 @@ def test_bytes_are_those_of_the_body_as_sent() -> None:
     ],
 )
 def test_successful_probes_are_quiet(path: str, options: dict[str, Any], level: str) -> None:
-    """A probe that succeeds is for debugging; one that fails is not, nor is a refusal."""
+    """A probe that succeeds is for debugging; one that says 503 is a warning and no error; a refusal is as ever."""
     assert get(path, **options)[1]["log_level"] == level
 
 

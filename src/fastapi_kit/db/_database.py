@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 from starlette.applications import Starlette
 
+from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.db._engine import (
     Connections,
     IsolationLevel,
@@ -21,6 +22,7 @@ from fastapi_kit.db._engine import (
 )
 from fastapi_kit.db._guard import check_session_scopes
 from fastapi_kit.db._repeat import repeat
+from fastapi_kit.db._slow import log_slow_queries
 from fastapi_kit.db._url import async_url
 
 T = TypeVar("T")
@@ -112,6 +114,18 @@ class Database:
     def pool_usage(self) -> PoolUsage:
         """How full the pool of this process is now; may be called from any thread."""
         return cast("WatchedPool", self._pooled.resting.pool).usage()
+
+    def log_slow_queries(self, seconds: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Log a warning for each statement that takes this long or longer: its text without parameters, and the time.
+
+        The time is that until the database has answered, without the fetching of rows from a stream. Call it before the
+        first use. It costs a microsecond or two for each statement.
+
+        Raises:
+            ValueError: `seconds` is not more than 0.
+        """
+        engines = (self._pooled.resting.sync_engine, self._pooled.engine.sync_engine)
+        log_slow_queries(engines, seconds, clock)
 
     async def dispose(self) -> None:
         """Close the pool's connections; the next use opens new ones."""

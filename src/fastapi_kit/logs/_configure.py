@@ -2,15 +2,17 @@
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from fastapi_kit.logs._lines import LineStream
 from fastapi_kit.logs._redaction import escape_controls, redact
-from fastapi_kit.logs._rendering import LineLogger, LineStream, render_json
+from fastapi_kit.logs._rendering import LineLoggers, add_timestamp, render_json
 from fastapi_kit.logs._traceback import format_traceback
+from fastapi_kit.logs._traces import add_trace
 
 Format = Literal["json", "console", "auto"]
 
@@ -53,11 +55,12 @@ def configure(level: str | int = "INFO", format: Format = "auto", *, stream: Tex
         escape_controls,
         render_json if as_json else console,
     ]
-    lines = LineStream(stream)
+    lines = LineStream(stream, _notice(renderers))
+    processors, wrapper_class = (*_common(), *renderers), structlog.make_filtering_bound_logger(number)
     structlog.configure(
-        processors=[*_common(), *renderers],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *names: LineLogger(lines, names[0] if names else None),
+        processors=[*processors],
+        wrapper_class=wrapper_class,
+        logger_factory=LineLoggers(lines, as_json, number, wrapper_class, processors),
         cache_logger_on_first_use=False,
     )
     _replace_root_handler(_Handler(lines, renderers), number)
@@ -95,8 +98,9 @@ def _common() -> list[Processor]:
     """What happens to every event, of structlog and of the standard library alike."""
     return [
         structlog.contextvars.merge_contextvars,
+        add_trace,
         _add_origin,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_timestamp,
         structlog.processors.StackInfoRenderer(),
         redact,
     ]
@@ -118,6 +122,19 @@ def _tidy_record(_logger: Any, _method: str, event_dict: MutableMapping[str, Any
         event_dict.pop(name, None)
     event_dict["event"] = event_dict["event"].rstrip()
     return event_dict
+
+
+def _notice(renderers: Sequence[Processor]) -> Callable[[int], str]:
+    """What says that lines were dropped, in the form of all others."""
+
+    def notice(count: int) -> str:
+        event: Any = {"event": "Lines of the log were dropped: they were not read as fast as they were written."}
+        event |= {"level": "warning", "logger": "fastapi_kit.logs", "dropped": count}
+        for process in (add_timestamp, *renderers):
+            event = process(None, "warning", event)
+        return str(event)
+
+    return notice
 
 
 class _Handler(logging.Handler):

@@ -3,20 +3,28 @@
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextvars import Context, Token, copy_context
 from typing import Any
 
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, unbind_contextvars
 
 from fastapi_kit._asgi import REQUEST_ID, header
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit._exchange import Observed, Observer, Observers, Outcome, exchange_of, observed
+from fastapi_kit._exchange import (
+    HttpExchange,
+    Observed,
+    Observer,
+    Observers,
+    Outcome,
+    WebSocketExchange,
+    exchange_of,
+    observed,
+)
 from fastapi_kit._routes import template
+from fastapi_kit.logs._access import AccessLog
 from fastapi_kit.logs._configure import adopt_servers
-
-ACCESS_LOGGER = "fastapi_kit.access"
-"""The logger that writes the access events."""
+from fastapi_kit.logs._traces import add_trace
 
 # Of bounded length, and of characters that mean nothing to logs, headers, shells or HTML.
 _VALID_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
@@ -24,6 +32,10 @@ _LONGEST_URL = 2_048
 _LONGEST_USER_AGENT = 256
 _LEVELS: Mapping[Outcome, str] = {"ok": "info", "error": "error", "disconnect": "warning", "truncated": "warning"}
 _REFUSED = 400
+_UNAVAILABLE = 503
+_BELOW = "/*"
+_UNBOUND = (Token.MISSING, ...)
+"""What structlog's variables hold where nothing is bound."""
 
 
 class RequestContextMiddleware:
@@ -31,8 +43,8 @@ class RequestContextMiddleware:
 
     The id is the client's if that is a valid one (1 to 128 characters of `A-Za-z0-9._:+/=-`), else a new one of 32
     hexadecimal digits. It is in the response header, in the scope, and on every line that is logged in the request,
-    by structlog or by the standard library, in endpoints, dependencies and their threads. What an endpoint binds
-    with `structlog.contextvars` is on the access event as well.
+    by structlog or by the standard library, in endpoints, dependencies, background tasks and their threads. What an
+    endpoint binds with `structlog.contextvars` is on the access event as well.
 
     The event `request` has `method`, `url` (the path, without query), `route` (the template), `status_code`,
     `duration` (seconds), `bytes` (of the body, as sent), `user_agent`, `client`, `outcome` (`ok`, `error`,
@@ -40,34 +52,45 @@ class RequestContextMiddleware:
     outcome `error`, warning for the other two. A websocket has one event when it has closed, with `WEBSOCKET` as
     method and its `close_code`.
 
-    The traceback of an exception is left to the server, which logs it anyway: the request id stays bound for that line.
+    The traceback of an exception is left to the server, which logs it anyway: the request id stays bound for that line,
+    and so does the trace, where OpenTelemetry traces.
 
     Add it last, so that it is outermost. Inside another one it does nothing.
 
     Args:
         app: What is inside.
         header: Name of the header, of requests and responses alike.
-        quiet: Route templates or paths, of probes for example, whose successes are logged at debug level.
+        quiet: Route templates or paths, of probes for example; `/health/*` is all below `/health`. Successes are
+            logged at debug level, and a 503, by which a probe says that the service is not ready, at warning.
+        slow: Seconds from the request to the start of the response, from which on a request has `slow` on its event,
+            which is a warning at least; for ever if not given. A stream may go on for as long as it likes.
         observers: Who is told of each exchange as well, such as `fastapi_kit.metrics.Metrics`; nobody by default.
         clock: Gives the duration.
+
+    Raises:
+        ValueError: `slow` is not more than 0.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - independent options, each with a default
         self,
         app: ASGIApp,
         *,
         header: str = "X-Request-ID",
-        quiet: Collection[str] = ("/health", "/ready", "/metrics"),
+        quiet: Collection[str] = ("/health", "/health/*", "/ready", "/metrics"),
+        slow: float | None = None,
         observers: Sequence[Observer] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        if slow is not None and slow <= 0:
+            raise ValueError(f"slow={slow!r}: a number of seconds above 0, or None for never")
         self.app = app
         self._header = header.lower().encode("ascii")
         self._quiet = frozenset(quiet)
+        self._quiet_below = tuple(path.removesuffix("*") for path in quiet if path.endswith(_BELOW))
+        self._slow = float("inf") if slow is None else slow
         self._observers = Observers(observers)
         self._clock = clock
-        self._log: Any = None
-        self._log_made_from: tuple[object, ...] = ()
+        self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run what is inside with the request's id in its context."""
@@ -80,15 +103,17 @@ class RequestContextMiddleware:
         given = header(scope["headers"], self._header)
         raw_id = given if given is not None and _VALID_ID.fullmatch(given) else os.urandom(16).hex().encode()
         request_id = scope[REQUEST_ID] = raw_id.decode("ascii")
-        exchange = exchange_of(kind, receive, send, (self._header, raw_id))
-        outside = get_contextvars()
-        if "request_id" in outside:
+        now = self._clock.monotonic
+        exchange = exchange_of(kind, receive, send, (self._header, raw_id), now)
+        before = copy_context()
+        token = bind_contextvars(request_id=request_id)["request_id"]
+        if token.old_value not in _UNBOUND:
             # Left by a request that failed, or that this task was started in (pipelining): nothing of it belongs here.
-            outside = {}
+            before = Context()
             clear_contextvars()
-        bind_contextvars(request_id=request_id)
+            bind_contextvars(request_id=request_id)
         self._observers.started(kind)
-        started = self._clock.monotonic()
+        started = now()
         failure: BaseException | None = None
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -96,20 +121,24 @@ class RequestContextMiddleware:
             failure = exc
             raise
         finally:
-            duration = self._clock.monotonic() - started
-            seen = observed(exchange, scope, template(scope), duration, failure)
+            ended = now()
+            seen = observed(exchange, scope, template(scope), ended - started, failure)
             self._observers.ended(seen)
-            self._write(scope, seen, exchange.close_code, failure)
+            self._write(scope, seen, exchange, (exchange.answered or ended) - started, failure)
             if failure is None:
-                # Also what endpoints have bound: the next request may run in the same task.
-                clear_contextvars()
-                bind_contextvars(**outside)
+                _restore(before)
+            else:
+                bind_contextvars(**add_trace(None, "", {}))
 
-    def _write(self, scope: Scope, seen: Observed, close_code: int | None, failure: BaseException | None) -> None:
+    def _write(
+        self,
+        scope: Scope,
+        seen: Observed,
+        exchange: HttpExchange | WebSocketExchange,
+        waited: float,
+        failure: BaseException | None,
+    ) -> None:
         path = scope["path"]
-        level = _LEVELS[seen.outcome]
-        if level == "info" and (seen.route in self._quiet or path in self._quiet) and (seen.status or 0) < _REFUSED:
-            level = "debug"
         client = scope.get("client")
         event: dict[str, Any] = {
             "method": seen.method,
@@ -122,20 +151,33 @@ class RequestContextMiddleware:
             "client": client[0] if client else None,
             "outcome": seen.outcome,
         }
+        level = self._level(seen, path)
+        if waited >= self._slow and seen.kind == "http":
+            event["slow"] = True
+            level = "error" if level == "error" else "warning"
         if seen.kind == "websocket":
-            event["close_code"] = close_code
+            event["close_code"] = exchange.close_code
         if failure is not None:
             event["error"] = type(failure).__qualname__
-        getattr(self._bound_logger(), level)("request", **event)
+        self._log.write(level, event)
 
-    def _bound_logger(self) -> Any:
-        """The access logger, bound anew only when structlog was configured anew: binding costs a third of an event."""
-        config = structlog.get_config()
-        made_from = (config["processors"], config["wrapper_class"], config["logger_factory"])
-        if made_from != self._log_made_from:  # compares by identity first
-            self._log = structlog.get_logger(ACCESS_LOGGER).bind()
-            self._log_made_from = made_from
-        return self._log
+    def _level(self, seen: Observed, path: str) -> str:
+        level, status = _LEVELS[seen.outcome], seen.status or 0
+        if (level == "info" and status < _REFUSED) or status == _UNAVAILABLE:
+            quiet = self._quiet
+            if seen.route in quiet or path in quiet or path.startswith(self._quiet_below):
+                return "debug" if level == "info" else "warning"
+        return level
+
+
+def _restore(before: Context) -> None:
+    """Undo what was bound since: the next request may run in the same task."""
+    bound = get_contextvars()
+    if len(bound) == 1 and "request_id" in bound:  # all that most requests bind
+        unbind_contextvars("request_id")
+        return
+    clear_contextvars()
+    bind_contextvars(**before.run(get_contextvars))
 
 
 def _text(value: bytes | None) -> str | None:

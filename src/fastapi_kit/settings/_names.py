@@ -1,13 +1,14 @@
 """The variables that a settings class reads, and the misspelt ones that it would ignore in silence."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SecretsSettingsSource
 
 _LEAST_LETTERS = 4
 
@@ -29,7 +30,7 @@ class MisspeltSource(PydanticBaseSettingsSource):
 
     def __init__(self, settings: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)
-        self._sources = [source for source in sources if isinstance(source, EnvSettingsSource)]
+        self._sources = sources
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- inherited
         """No value for any field."""
@@ -37,11 +38,21 @@ class MisspeltSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Report, and give nothing."""
-        read: set[str] = {name for source in self._sources for name in source.env_vars}
+        read = {name for source in self._sources for name in _names_in(source)}
         for name, meant in misspelt(self.settings_cls, read).items():
             hint = f"did you mean {meant.upper()}?" if meant else "it matches no setting."
             logger.warning("The variable %s is not used: %s", name.upper(), hint)
         return {}
+
+
+def _names_in(source: PydanticBaseSettingsSource) -> Iterable[str]:
+    """The variables, or files, that a source holds."""
+    if isinstance(source, EnvSettingsSource):
+        return source.env_vars
+    if isinstance(source, SecretsSettingsSource) and source.secrets_dir is not None:
+        directories = [source.secrets_dir] if isinstance(source.secrets_dir, str | Path) else source.secrets_dir
+        return [file.name for directory in directories for file in Path(directory).glob("*")]
+    return ()
 
 
 def misspelt(settings: type[BaseSettings], names: set[str]) -> Mapping[str, str | None]:

@@ -1,6 +1,7 @@
 """The settings of a service, read from its environment."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
@@ -10,6 +11,7 @@ from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 from fastapi_kit.settings._guard import development_secret, production_problems
 from fastapi_kit.settings._names import MisspeltSource, variable_of
 from fastapi_kit.settings._problems import InvalidSettingsError, SettingsProblem
+from fastapi_kit.settings._secrets import MissingDirectoryError, secrets_source
 from fastapi_kit.settings._types import CommaList, SecretURL
 
 
@@ -29,8 +31,9 @@ class Settings(pydantic_settings.BaseSettings):
     """Settings that most services need; subclass it and add your own.
 
     Each field is read from the environment variable of its name, in capitals by custom (`database_url` from
-    `DATABASE_URL`), then from a `.env` file in the working directory; an empty variable counts as absent. Instances are
-    frozen, and no secret is in their `repr` or in an error.
+    `DATABASE_URL`), then from a `.env` file in the working directory, then from the file of that name in `SECRETS_DIR`,
+    as Docker and Kubernetes mount secrets; an empty variable counts as absent. Instances are frozen, and no secret is
+    in their `repr` or in an error.
 
     In production (`ENVIRONMENT=production`) an instance cannot be made while `problems()` finds any.
 
@@ -72,6 +75,12 @@ class Settings(pydantic_settings.BaseSettings):
     log_level: Annotated[Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(_lower)] = Field(
         default="info", description="The least severe record that is logged."
     )
+    slow_request_seconds: float = Field(
+        default=1.0, ge=0, description="Seconds from which on a request is logged as a slow one; 0: none is."
+    )
+    slow_query_seconds: float = Field(
+        default=0.5, ge=0, description="Seconds from which on a statement of SQL is logged as a slow one; 0: none is."
+    )
     cors_origins: CommaList[str] = Field(default=(), description="Origins whose pages may call this API.")
     cors_credentials: bool = Field(default=False, description="Whether those pages may send cookies.")
     trusted_hosts: CommaList[str] = Field(default=(), description="Host names that are served; none given: any.")
@@ -79,6 +88,9 @@ class Settings(pydantic_settings.BaseSettings):
         default=(), description="Networks of proxies that tell the client's address, such as 10.0.0.0/8; none: nobody."
     )
     public_docs: bool = Field(default=True, description="Whether the API's documentation is served to everyone.")
+    secrets_dir: Path | None = Field(
+        default=None, description="A directory of files with settings, each named after its variable; the last resort."
+    )
 
     def __init__(self, **values: Any) -> None:
         problems: list[SettingsProblem] = []
@@ -86,6 +98,9 @@ class Settings(pydantic_settings.BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             problems = _invalid(type(self), error)
+        except MissingDirectoryError:
+            variable = variable_of(type(self), "secrets_dir")
+            problems = [SettingsProblem("secrets-dir-missing", variable, "There is no such directory.")]
         except pydantic_settings.SettingsError as error:
             problems = [_undecodable(error)]
         else:
@@ -122,9 +137,10 @@ class Settings(pydantic_settings.BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read as pydantic-settings does, and report variables that look misspelt."""
-        report = MisspeltSource(settings_cls, env_settings, dotenv_settings)
-        return report, init_settings, env_settings, dotenv_settings, file_secret_settings
+        """Read as pydantic-settings does, `SECRETS_DIR` included, and report variables that look misspelt."""
+        files = secrets_source(settings_cls, init_settings, env_settings, dotenv_settings) or file_secret_settings
+        report = MisspeltSource(settings_cls, env_settings, dotenv_settings, files)
+        return report, init_settings, env_settings, dotenv_settings, files
 
 
 def _invalid(settings: type[Settings], error: ValidationError) -> list[SettingsProblem]:
