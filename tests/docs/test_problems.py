@@ -28,7 +28,8 @@ def kinds() -> list[type[Problem]]:
             importlib.import_module(module.name)
         except ImportError:  # an extra that is not installed
             continue
-    return [kind for kind in subclasses(Problem) if kind.__module__.startswith("fastapi_kit.")]
+    found = {kind for kind in subclasses(Problem) if kind.__module__.startswith("fastapi_kit.")}
+    return sorted(found, key=lambda kind: kind.__name__)
 
 
 def subclasses(kind: type[Problem]) -> Iterator[type[Problem]]:
@@ -38,7 +39,7 @@ def subclasses(kind: type[Problem]) -> Iterator[type[Problem]]:
         yield from subclasses(below)
 
 
-@pytest.mark.parametrize("kind", sorted(set(kinds()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", kinds(), ids=[kind.__name__ for kind in kinds()])
 def test_each_problem_type_has_its_section(kind: type[Problem]) -> None:
     """By the name that its URI ends with, and with its status."""
     assert SECTIONS.get(name_of_class(kind.__name__)) == kind.status

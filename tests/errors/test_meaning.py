@@ -90,7 +90,8 @@ def test_a_translation_says_what_a_librarys_exception_means() -> None:
 
 def test_a_problem_is_not_translated() -> None:
     """It says what it means itself."""
-    assert status_of(NotFoundError(), {Exception: lambda _: ConflictError()}) == 404
+    translate: Translations = {Exception: lambda _: ConflictError()}
+    assert status_of(NotFoundError(), translate) == 404
 
 
 def test_a_translation_that_fails_leaves_a_failure_with_a_note() -> None:

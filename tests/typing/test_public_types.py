@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
+from fastapi_kit.concurrency import AfterResponse
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
+from fastapi_kit.errors import Answers, NotFoundError
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.schemas import Schema, partial
@@ -45,6 +47,7 @@ async def of_sessions(session: SessionDep, database: Database) -> None:
     assert_type(session, AsyncSession)
     assert_type(database.engine, AsyncEngine)
     assert_type(await database.run(_count), int)
+    assert_type(await database.repeat(_load), City | None)
     assert_type(await import_rows(session, City, [{"name": "Paris"}], on_conflict="skip"), int)
 
 
@@ -54,6 +57,10 @@ async def of_upserts(session: AsyncSession, cities: CRUDRouter[City]) -> None:
     assert_type(repository, Repository[City])
     assert_type(await repository.upsert({"name": "Paris"}, key="name"), City)
     assert_type(await repository.upsert_many([{"name": "Paris"}], key=["name"], update={"name"}), Sequence[City])
+
+
+async def _load(session: AsyncSession) -> City | None:
+    return await session.get(City, uuid7())
 
 
 def _count(connection: Connection) -> int:
@@ -68,6 +75,8 @@ def test_constructors() -> None:
     assert_type(FrozenClock().now(), datetime)
     assert_type(Settings(port=1).port, int)
     assert_type(CRUDRouter(City, prefix="/cities"), CRUDRouter[City])
+    assert_type(Answers(translate={LookupError: lambda _: NotFoundError()}).type_base, str | None)
+    assert_type(AfterResponse().add_task(print, "done", end=""), None)
 
 
 def test_the_edge() -> None:
