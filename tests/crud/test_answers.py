@@ -30,8 +30,8 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import select
 
 from fastapi_kit.crud import CRUDRouter
-from fastapi_kit.crud._answers import is_plain
 from fastapi_kit.crud._attributes import read_model
+from fastapi_kit.crud._readings import is_plain
 from fastapi_kit.db import Database, SessionDep
 from fastapi_kit.pagination import CursorPage
 from fastapi_kit.schemas import BaseResponse
@@ -220,6 +220,15 @@ class Configured(BaseModel):
     name: str
 
 
+class Written(BaseModel):
+    """Values that the configuration writes otherwise."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    id: int
+    name: str
+
+
 class Narrower(BaseModel):
     """Types that take fewer values."""
 
@@ -268,7 +277,7 @@ class List(BaseModel):
 
 GIVEN: Sequence[type[BaseModel]] = (
     *(Plain, Alias, AliasGenerator, Computed, FieldSerializer, ModelSerializer, FieldValidator, AnnotatedValidator),
-    *(AnnotatedSerializer, Configured, Narrower, Wider, Other, List),
+    *(AnnotatedSerializer, Configured, Written, Narrower, Wider, Other, List),
 )
 
 

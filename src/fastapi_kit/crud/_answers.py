@@ -1,70 +1,29 @@
 """Answers: from rows to bytes.
 
-Answers are not validated: what is stored is what is answered. A row becomes an object whose `__dict__` pydantic's own
-serialiser writes as it would write the model's, so the bytes are those of `model_dump_json()` without the time that
-validation takes. Where a given schema does more than name columns (computed fields, serialisers, validators, other
-types than the columns'), its instances are made in the ordinary way first.
+Answers are not validated: what is stored is what is answered. A row becomes a dictionary, which pydantic's serialiser
+writes as it would write an instance of the schema, so the bytes are those of `model_dump_json()` without the time that
+validation takes. Where a given schema is not plain, its instances are made in the ordinary way first.
 """
 
-import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
-from uuid import UUID
+from types import MappingProxyType
+from typing import Any
 
-from annotated_types import BaseMetadata
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, Field, create_model
 from pydantic_core import SchemaSerializer
 
 from fastapi_kit.crud._attributes import Attribute
+from fastapi_kit.crud._dictionaries import dictionary_serializer
 from fastapi_kit.crud._errors import ResourceError
+from fastapi_kit.crud._readings import Finish, Reading, instances_of
 from fastapi_kit.pagination import CursorPage
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Record:
-    """A row on its way to the client: its `__dict__` is all there is to it."""
-
-    __slots__ = ("__dict__",)
-
-
 Children = Mapping[tuple[Any, ...], list[Any]]
 """Related objects by the key of the row that they belong to."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How rows become the objects that a schema's serialiser writes."""
-
-    model: type[BaseModel]
-    attributes: tuple[Attribute, ...]
-    """What the schema shows, in its order."""
-    finish: Callable[[Record], Any] | None
-    """Makes an instance of the schema, where it does more than name columns."""
-
-    @classmethod
-    def of(cls, model: type[BaseModel], attributes: Mapping[str, Attribute]) -> "Reading":
-        """Prepare `model`, each of whose fields is one of `attributes`.
-
-        Raises:
-            ResourceError: A null could not be answered.
-        """
-        _check_nulls(model, attributes)
-        return cls(
-            model=model,
-            attributes=tuple(attributes[name] for name in model.model_fields),
-            finish=None if is_plain(model, attributes) else _instances_of(model),
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the fields."""
-        return tuple(self.model.model_fields)
 
 
 @dataclass(frozen=True)
@@ -82,9 +41,7 @@ class Nested:
         """The related object, or `None`."""
         if row[self.key] is None:
             return None
-        record = Record()
-        record.__dict__ = dict(zip(self.reading.names, row[self.start : self.stop], strict=True))
-        return record if self.reading.finish is None else self.reading.finish(record)
+        return self.reading.value(row[self.start : self.stop])
 
 
 @dataclass(frozen=True)
@@ -117,7 +74,7 @@ class Output:
     """The schema of a row, with what may be included."""
     page: type[BaseModel]
     _related: frozenset[str]
-    _finish: Callable[[Record], Any] | None
+    _finish: Finish | None
     _one: SchemaSerializer
     _many: SchemaSerializer
 
@@ -134,19 +91,22 @@ class Output:
                     f"{model.__name__} lacks {attribute.name}: clients could not name the rows that they are given"
                 )
         reading = Reading.of(model, attributes)
-        return cls._of(reading, model)
+        return cls._of(reading, model, {})
 
     @classmethod
-    def _of(cls, reading: Reading, model: type[BaseModel], related: Iterable[str] = ()) -> "Output":
+    def _of(cls, reading: Reading, model: type[BaseModel], related: Mapping[str, Reading]) -> "Output":
         page: type[BaseModel] = CursorPage[model]  # type: ignore[valid-type]
+        dictionaries = {page, *(it.model for it in related.values() if it.finish is None)}
+        if reading.finish is None:
+            dictionaries.add(model)
         return cls(
             reading=reading,
             model=model,
             page=page,
             _related=frozenset(related),
-            _finish=None if reading.finish is None else _instances_of(model),
-            _one=model.__pydantic_serializer__,
-            _many=page.__pydantic_serializer__,
+            _finish=None if reading.finish is None else instances_of(model),
+            _one=dictionary_serializer(model, dictionaries),
+            _many=dictionary_serializer(page, dictionaries),
         )
 
     def page_of(self, model: type[BaseModel]) -> type[BaseModel]:
@@ -175,29 +135,35 @@ class Output:
         """The annotation of the answer of a bulk write."""
         return list[self.model]  # type: ignore[name-defined]
 
-    def including(self, related: Mapping[str, Any]) -> "Output":
-        """The same with further members, by name and annotation, that a row has if they were asked for."""
-        fields: dict[str, Any] = {
-            name: (annotation, Field(default_factory=_absent)) for name, annotation in related.items()
-        }
-        if not fields:
+    def including(self, related: Mapping[str, tuple[Any, Reading]]) -> "Output":
+        """The same with further members, by name, that a row has if they were asked for.
+
+        Args:
+            related: The annotation of each, and how its rows are read.
+        """
+        if not related:
             return self
+        fields: dict[str, Any] = {
+            name: (annotation, Field(default_factory=_absent)) for name, (annotation, _) in related.items()
+        }
         base = self.reading.model
-        return self._of(self.reading, create_model(f"{base.__name__}WithRelated", __base__=base, **fields), fields)
+        model = create_model(f"{base.__name__}WithRelated", __base__=base, **fields)
+        return self._of(self.reading, model, {name: reading for name, (_, reading) in related.items()})
 
     def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
         """The objects that the serialiser takes for rows."""
+        names = layout.names
         if self._finish is None and not layout.nested and not children:
-            return _records(layout.names, rows)
+            return [dict(zip(names, row)) for row in rows]  # noqa: B905 - what else stands in a row is for the server
         return [self._value(row, layout, children) for row in rows]
 
     def _value(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children]) -> Any:
-        record = _record(layout.names, row)
+        value = dict(zip(layout.names, row))  # noqa: B905 - see above
         for nested in layout.nested:
-            record.__dict__[nested.name] = nested.value(row)
+            value[nested.name] = nested.value(row)
         for name, found in children.items():
-            record.__dict__[name] = found.get(layout.key(row), [])
-        return record if self._finish is None else self._finish(record)
+            value[name] = found.get(layout.key(row), [])
+        return value if self._finish is None else self._finish(value)
 
     def one(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children] = NOTHING) -> bytes:
         """The JSON of one row."""
@@ -213,96 +179,13 @@ class Output:
 
     def many(self, values: list[Any], layout: Layout, page: Mapping[str, Any]) -> bytes:
         """The JSON of a page of objects; `page` holds its members besides `items`."""
-        record = Record()
-        record.__dict__ = {"items": values, **page}
+        whole = {"items": values, **page}
         if self._finish is None:
-            return self._many.to_json(record, by_alias=True)
+            return self._many.to_json(whole, by_alias=True)
         shown: Any = None if layout.shown is None else {"items": {"__all__": layout.shown}, **dict.fromkeys(page, True)}
         absent: Any = {"items": {"__all__": self._related - layout.included}}
-        return self._many.to_json(record, by_alias=True, include=shown, exclude=absent)
-
-
-def _record(names: tuple[str, ...], row: Sequence[Any]) -> Record:
-    (record,) = _records(names, (row,))
-    return record
-
-
-def _records(names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Record]:
-    made: list[Record] = []
-    for row in rows:
-        record = Record()
-        record.__dict__ = dict(zip(names, row))  # noqa: B905 - what else stands in the row is for the server
-        made.append(record)
-    return made
+        return self._many.to_json(whole, by_alias=True, include=shown, exclude=absent)
 
 
 def _absent() -> None:
     """Never used: a member that was not asked for is not written. A factory does not show in JSON schema."""
-
-
-def _check_nulls(model: type[BaseModel], attributes: Mapping[str, Attribute]) -> None:
-    """See that a stored null can be answered; validators of the model may turn it into something, so they are trusted.
-
-    Raises:
-        ResourceError: A field is never null and its column may be: one such row would break every list.
-    """
-    does = model.__pydantic_decorators__
-    if does.field_validators or does.model_validators:
-        return
-    for name, field in model.model_fields.items():
-        stored = attributes[name].stored_column
-        if stored is not None and stored.nullable and not _takes_null(field):
-            raise ResourceError(f"{model.__name__}.{name} is never null, but its column may be: declare it `… | None`")
-
-
-def _takes_null(field: FieldInfo) -> bool:
-    # Without the field itself, of whose alias pydantic would warn that it has no effect here.
-    annotation: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    try:
-        TypeAdapter[Any](annotation).validate_python(None)
-    except ValidationError:
-        return False
-    return True
-
-
-def _instances_of(model: type[BaseModel]) -> Callable[[Record], Any]:
-    validate = model.__pydantic_validator__.validate_python
-
-    def make(record: Record) -> Any:
-        return validate(record, from_attributes=True, by_name=True)
-
-    return make
-
-
-def is_plain(model: type[BaseModel], attributes: Mapping[str, Attribute]) -> bool:
-    """Whether the schema only names columns, so that rows can be written without making its instances."""
-    does = model.__pydantic_decorators__
-    if model.model_computed_fields or any(
-        (does.field_serializers, does.model_serializers, does.field_validators, does.model_validators)
-    ):
-        return False
-    if any(model.model_config.get(option) for option in _CHANGING):
-        return False
-    return all(_is_plain(field, attributes[name].kind.read) for name, field in model.model_fields.items())
-
-
-_CHANGING = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
-"""Configuration by which validation changes values."""
-
-_SCALARS = (bool, int, str, float, Decimal, datetime, date, time, timedelta, UUID, enum.Enum)
-
-
-def _is_plain(field: FieldInfo, stored: Any) -> bool:
-    """Whether a stored value is written by the field just as it is under its own type."""
-    if not all(isinstance(part, BaseMetadata) for part in field.metadata):
-        return False  # more than bounds: a validator or serialiser, which may change the value
-    if field.annotation == stored:
-        return True
-    declared, own = _members(field.annotation), _members(stored)
-    return own <= declared and all(
-        isinstance(kind, type) and issubclass(kind, (*_SCALARS, NoneType)) for kind in declared
-    )
-
-
-def _members(annotation: Any) -> set[Any]:
-    return set(get_args(annotation)) if get_origin(annotation) in {Union, UnionType} else {annotation}

@@ -42,7 +42,7 @@ class Engine:
         self.resource = resource
         includes = compile_includes(resource.mapped, include)
         self.grammar = compile_query(query, resource.mapped, resource.visible, includes)
-        self.output = resource.output.including({name: it.annotation for name, it in includes.items()})
+        self.output = resource.output.including({name: (it.annotation, it.reading) for name, it in includes.items()})
         soft_delete = resource.traits.soft_delete
         self.sees_deleted = soft_delete is not None and soft_delete.visible_to is not None
         self.queries = QueryReader(self.grammar, sees_deleted=self.sees_deleted)

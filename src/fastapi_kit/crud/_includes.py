@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, RelationshipDirection, RelationshipProperty
 
-from fastapi_kit.crud._answers import Reading
 from fastapi_kit.crud._attributes import Attribute, Mapped, read_model
 from fastapi_kit.crud._bodies import check_fields
 from fastapi_kit.crud._derive import derive_read
 from fastapi_kit.crud._errors import ResourceError
 from fastapi_kit.crud._keys import unique_keys
 from fastapi_kit.crud._order import Order, read_order
+from fastapi_kit.crud._readings import Reading
 
 MOST_RELATED = 1_000
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fastapi_kit.crud._answers import NOTHING, Children, Layout, Record
+from fastapi_kit.crud._answers import NOTHING, Children, Layout
 from fastapi_kit.crud._cursors import Cursors
 from fastapi_kit.crud._executor import Work
 from fastapi_kit.crud._includes import Related
@@ -108,10 +108,7 @@ def _by_parent(related: Related, rows: Rows, key_length: int) -> Children:
     grouped: dict[tuple[Any, ...], list[Any]] = {}
     reading = related.reading
     for row in rows:
-        record = Record()
-        record.__dict__ = dict(zip(reading.names, row[key_length:], strict=True))
-        value = record if reading.finish is None else reading.finish(record)
-        grouped.setdefault(tuple(row[:key_length]), []).append(value)
+        grouped.setdefault(tuple(row[:key_length]), []).append(reading.value(row[key_length:]))
     return grouped
 
 
