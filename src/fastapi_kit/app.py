@@ -18,7 +18,7 @@ from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.db import Database
 from fastapi_kit.errors import install
-from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
+from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.security import (
@@ -52,6 +52,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     checks: Sequence[Check] = (),
     headers: Mapping[str, str] = API_HEADERS,
     metrics: "Metrics | None" = None,
+    health: HealthOptions | None = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -60,13 +61,14 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     the limits, so what it raises is answered as a route's error is; `app.add_middleware` puts it outside of all.
 
     Args:
-        settings: What the environment says: log level, CORS origins, trusted hosts and proxies, whether the docs are
-            public, how long the app drains.
+        settings: What the environment says: log level, what is slow, CORS origins, trusted hosts and proxies, whether
+            the docs are public, how long the app drains.
         database: The app's database; opened and closed with it, and asked by `/ready`.
         routers: Included in this order.
         resources: Further resources of the lifespan, opened after the database.
         checks: Further checks of `/ready`.
         headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
+        health: Form of the answers of `/health` and `/ready`, and who may see the details.
         metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
@@ -79,6 +81,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+        if settings.slow_query_seconds:
+            database.log_slow_queries(settings.slow_query_seconds)
     if metrics is not None:
         resources = [*resources, metrics.lifespan]
         if database is not None:
@@ -93,7 +97,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     _add_layers(app, settings, headers, metrics)
     protect_docs(app)
     _declare_public_operations(app)
-    app.include_router(health_router(checks))
+    health = health or HealthOptions()
+    app.include_router(health_router(checks, render=health.render, details=health.details))
     if metrics is not None:
         app.include_router(metrics.router())
     for router in routers:
@@ -110,8 +115,8 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
 
 def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None") -> None:
     """Each layer goes around those before it."""
+    probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
     if settings.trusted_hosts:
-        probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
         app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts, probes=probes)
     install(app)
     app.add_middleware(DrainingMiddleware)
@@ -120,7 +125,12 @@ def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], me
         cors = CORS(origins=settings.cors_origins, credentials=settings.cors_credentials)
         app.add_middleware(CORSMiddleware, **cors.options())
     app.add_middleware(SecurityHeadersMiddleware, headers=headers)
-    app.add_middleware(RequestContextMiddleware, observers=[metrics] if metrics else ())
+    app.add_middleware(
+        RequestContextMiddleware,
+        quiet=("/health/*", *probes),
+        slow=settings.slow_request_seconds or None,
+        observers=[metrics] if metrics else (),
+    )
     if settings.trusted_proxies:
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
