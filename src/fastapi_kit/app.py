@@ -19,7 +19,7 @@ from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
 from fastapi_kit.errors import Answers, install
-from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
+from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.security import (
@@ -54,6 +54,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     headers: Mapping[str, str] = API_HEADERS,
     metrics: "Metrics | None" = None,
     errors: Answers | None = None,
+    health: HealthOptions | None = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -63,13 +64,14 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     the limits, so what it raises is answered as a route's error is; `app.add_middleware` puts it outside of all.
 
     Args:
-        settings: What the environment says: log level, CORS origins, trusted hosts and proxies, whether the docs are
-            public, how long the app drains.
+        settings: What the environment says: log level, what is slow, CORS origins, trusted hosts and proxies, whether
+            the docs are public, how long the app drains.
         database: The app's database; opened and closed with it, and asked by `/ready`.
         routers: Included in this order.
         resources: Further resources of the lifespan, opened after the database.
         checks: Further checks of `/ready`.
         headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
+        health: Form of the answers of `/health` and `/ready`, and who may see the details.
         metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
         errors: How errors are answered, as `install` does by default. What the database's errors mean is known without
             a translation.
@@ -84,6 +86,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+        if settings.slow_query_seconds:
+            database.log_slow_queries(settings.slow_query_seconds)
     if metrics is not None:
         resources = [*resources, metrics.lifespan]
         if database is not None:
@@ -99,7 +103,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)
     _declare_public_operations(app)
-    app.include_router(health_router(checks))
+    health = health or HealthOptions()
+    app.include_router(health_router(checks, render=health.render, details=health.details))
     if metrics is not None:
         app.include_router(metrics.router())
     for router in routers:
@@ -118,8 +123,8 @@ def _add_layers(
     app: FastAPI, settings: Settings, headers: Mapping[str, str], metrics: "Metrics | None", errors: Answers
 ) -> None:
     """Each layer goes around those before it."""
+    probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
     if settings.trusted_hosts:
-        probes = ("/health", "/ready", *([metrics.path] if metrics else ()))
         app.add_middleware(TrustedHostsMiddleware, hosts=settings.trusted_hosts, probes=probes)
     install(
         app,
@@ -135,7 +140,12 @@ def _add_layers(
         cors = CORS(origins=settings.cors_origins, credentials=settings.cors_credentials)
         app.add_middleware(CORSMiddleware, **cors.options())
     app.add_middleware(SecurityHeadersMiddleware, headers=headers)
-    app.add_middleware(RequestContextMiddleware, observers=[metrics] if metrics else ())
+    app.add_middleware(
+        RequestContextMiddleware,
+        quiet=("/health/*", *probes),
+        slow=settings.slow_request_seconds or None,
+        observers=[metrics] if metrics else (),
+    )
     if settings.trusted_proxies:
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 

@@ -39,6 +39,6 @@ async def test_ours_and_the_tutorials_do_the_same_work() -> None:
 
 async def test_apps_that_answer_differently_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed counts only where the work is the same."""
-    monkeypatch.setitem(APPS, "tutorial", lambda _: FastAPI())  # type: ignore[arg-type]
+    monkeypatch.setitem(APPS, "tutorial", lambda _: FastAPI())
     with pytest.raises(AssertionError, match="tutorial"):
         await Suite(SHORT).run(lambda _: None)

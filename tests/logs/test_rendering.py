@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastapi_kit.logs._rendering import LineLogger, LineStream, render_json
+from fastapi_kit.logs._lines import LineStream
+from fastapi_kit.logs._rendering import LineLogger, render_json
 
 
 class Sullen:

@@ -24,7 +24,7 @@ def mounted(tmp_path: Path) -> Path:
 
 
 def test_files_hold_what_nothing_else_does(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is read by the name of its variable, in any case, without its last line break; the environment is first."""
+    """A file is named after its variable, in any case, and read without its line break; the environment is first."""
     monkeypatch.setenv("SECRETS_DIR", str(mounted))
     monkeypatch.setenv("PORT", "9001")
     settings = Settings()

@@ -22,7 +22,7 @@ from fastapi_kit.db._engine import (
 )
 from fastapi_kit.db._guard import check_session_scopes
 from fastapi_kit.db._repeat import repeat
-from fastapi_kit.db._slow import log_slow_queries
+from fastapi_kit.db._slow import SlowQueries
 from fastapi_kit.db._url import async_url
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ class Database:
         self.connections: Connections = pooled(create_engine(self.url, pool or Pool(), echo=echo), isolation_level)
         """How connections are had; `fastapi_kit.testing` puts others in their place."""
         self._pooled = self.connections
+        self._slow: SlowQueries | None = None
 
     @property
     def engine(self) -> AsyncEngine:
@@ -119,13 +120,17 @@ class Database:
         """Log a warning for each statement that takes this long or longer: its text without parameters, and the time.
 
         The time is that until the database has answered, without the fetching of rows from a stream. Call it before the
-        first use. It costs a microsecond or two for each statement.
+        first use; another call changes the limit. It costs a microsecond or two for each statement.
 
         Raises:
             ValueError: `seconds` is not more than 0.
         """
-        engines = (self._pooled.resting.sync_engine, self._pooled.engine.sync_engine)
-        log_slow_queries(engines, seconds, clock)
+        if seconds <= 0:
+            raise ValueError(f"seconds={seconds!r}: a number of seconds above 0")
+        if self._slow is None:
+            engines = (self._pooled.resting.sync_engine, self._pooled.engine.sync_engine)
+            self._slow = SlowQueries(engines, seconds, clock)
+        self._slow.seconds, self._slow.clock = seconds, clock
 
     async def dispose(self) -> None:
         """Close the pool's connections; the next use opens new ones."""

@@ -1,6 +1,7 @@
 """Telling of statements that take long."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -13,30 +14,33 @@ _SINCE = "_fastapi_kit_since"
 _LONGEST_STATEMENT = 2_000
 
 
-def log_slow_queries(engines: tuple[Engine, ...], seconds: float, clock: Clock) -> None:
-    """Warn of each statement on `engines` that takes as long as this, or longer.
+class SlowQueries:
+    """Warns of each statement on some engines that takes long.
 
     Engines may be made from each other and then hear of the same statements: one tells of it.
 
-    Raises:
-        ValueError: `seconds` is not more than 0.
+    Attributes:
+        seconds: From when on it is long.
+        clock: Measures that.
     """
-    if seconds <= 0:
-        raise ValueError(f"seconds={seconds!r}: a number of seconds above 0")
-    now = clock.monotonic
+
+    def __init__(self, engines: Iterable[Engine], seconds: float, clock: Clock) -> None:
+        self.seconds = seconds
+        self.clock = clock
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", self._begin)
+            event.listen(engine, "after_cursor_execute", self._end)
 
     # The parameters of SQLAlchemy's events: connection, cursor, statement, parameters, context, whether there are many.
-    def begin(_c: object, _k: object, _s: str, _p: object, context: Any, _m: bool) -> None:
-        context.__dict__[_SINCE] = now()
+    def _begin(self, _c: object, _k: object, _s: str, _p: object, context: Any, _m: bool) -> None:
+        context.__dict__[_SINCE] = self.clock.monotonic()
 
-    def end(_c: object, _k: object, statement: str, _p: object, context: Any, _m: bool) -> None:
+    def _end(self, _c: object, _k: object, statement: str, _p: object, context: Any, _m: bool) -> None:
         since: float | None = context.__dict__.pop(_SINCE, None)
-        if since is not None and now() - since >= seconds:
-            _warn(statement, now() - since)
-
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", begin)
-        event.listen(engine, "after_cursor_execute", end)
+        if since is not None:
+            duration = self.clock.monotonic() - since
+            if duration >= self.seconds:
+                _warn(statement, duration)
 
 
 def _warn(statement: str, duration: float) -> None:

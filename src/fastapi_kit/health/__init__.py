@@ -1,6 +1,7 @@
 """Tell orchestrators and load balancers how the service is, and end it without losing a request.
 
 - `health_router`: `GET /health`, `GET /ready`, further groups of checks, and details for those who may see them.
+  `HealthOptions` are what `create_app` takes for it.
 - `Check`: a question to something that the service depends on, with a timeout; `check` makes one of a function,
   `disk_space` is one. A check may return a `Measured`.
 - `CheckRunner`: runs checks in parallel without HTTP and gives a `CheckResult` for each.
@@ -11,7 +12,7 @@
 from fastapi_kit.health._checks import Check, CheckResult, Measured, check
 from fastapi_kit.health._disk import disk_space
 from fastapi_kit.health._middleware import DrainingMiddleware
-from fastapi_kit.health._router import health_router
+from fastapi_kit.health._router import HealthOptions, health_router
 from fastapi_kit.health._runner import CheckRunner
 from fastapi_kit.health._shutdown import NoShutdownError, Shutdown, ShutdownDep
 
@@ -20,6 +21,7 @@ __all__ = [
     "CheckResult",
     "CheckRunner",
     "DrainingMiddleware",
+    "HealthOptions",
     "Measured",
     "NoShutdownError",
     "Shutdown",

@@ -1,6 +1,7 @@
 """`/health`, `/ready` and what else orchestrators, load balancers and people ask."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response, params
@@ -17,6 +18,19 @@ Render = Literal["plain", "health+json"]
 
 _NO_STORE = {"cache-control": "no-store"}
 _UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthOptions:
+    """What `create_app` passes on to `health_router`.
+
+    Attributes:
+        render: The form of the answers, as `health_router` takes it.
+        details: Dependencies of `/health/details`, as `health_router` takes them.
+    """
+
+    render: Render = "plain"
+    details: Sequence[params.Depends] | None = None
 
 
 def health_router(
