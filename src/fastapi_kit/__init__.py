@@ -11,6 +11,7 @@ Import what you use from its own room; importing this package imports none of th
 - `fastapi_kit.logs`: request context, access events, structlog set-up.
 - `fastapi_kit.metrics`: what requests and pools do, for Prometheus.
 - `fastapi_kit.pagination`: page parameters and the `Page` body.
+- `fastapi_kit.redis`: one Redis client for all, that waits for nothing longer than its timeout.
 - `fastapi_kit.schemas`: response bases, partial models, safe text types.
 - `fastapi_kit.security`: headers on every answer, CORS policies, trusted hosts and proxies.
 - `fastapi_kit.settings`: 12-factor settings with a production guard.

@@ -15,6 +15,7 @@ from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
+from fastapi_kit.redis import BreakerState, RedisClient, RedisDep
 from fastapi_kit.schemas import Schema, partial
 from fastapi_kit.security import CORS, page_policy
 from fastapi_kit.settings import Settings
@@ -54,6 +55,14 @@ async def of_upserts(session: AsyncSession, cities: CRUDRouter[City]) -> None:
     assert_type(repository, Repository[City])
     assert_type(await repository.upsert({"name": "Paris"}, key="name"), City)
     assert_type(await repository.upsert_many([{"name": "Paris"}], key=["name"], update={"name"}), Sequence[City])
+
+
+async def of_redis(redis: RedisDep) -> None:
+    """The dependency is the client; what a command answers is its caller's to know."""
+    assert_type(redis, RedisClient)
+    assert_type(redis.breaker.state, BreakerState)
+    assert_type(await redis.run("GET", "key"), Any)
+    assert_type(await redis.ping(), None)
 
 
 def _count(connection: Connection) -> int:
