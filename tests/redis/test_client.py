@@ -154,6 +154,17 @@ async def test_the_pool_waits() -> None:
     assert answers == [str(number).encode() for number in range(100)]
 
 
+async def test_waiting_for_the_pool_counts() -> None:
+    """The time that a command waits for a connection is part of its timeout."""
+    async with opened(require("redis"), pool=1, timeout=0.4) as client:
+        key, started = f"test:{uuid4()}", time.monotonic()
+        slow = [client.run("BLPOP", key, 0.3) for _ in range(2)]
+        first, second = await asyncio.gather(*slow, return_exceptions=True)
+        assert time.monotonic() - started < 0.55
+    assert first is None
+    assert isinstance(second, RedisUnavailableError)
+
+
 async def test_a_slow_command_among_others_does_not_open_the_breaker() -> None:
     """Somebody waits too long for an answer of their own while the others are served: the server is well."""
     async with opened(require("redis"), timeout=0.3) as client:

@@ -54,4 +54,5 @@ def connect(url: str, *, pool: int, timeout: float) -> "Redis":
 
 def executor(client: "Redis") -> Callable[..., Awaitable[Any]]:
     """What runs a command of `client`; the driver's types say nothing of it."""
-    return cast("Callable[..., Awaitable[Any]]", client.execute_command)
+    untyped: Any = client
+    return cast("Callable[..., Awaitable[Any]]", untyped.execute_command)
