@@ -30,17 +30,27 @@ def test_a_failed_probe_begins_the_cooldown_anew() -> None:
     breaker = Breaker(cooldown=1.0)
     breaker.fail(began=0.0, now=0.0)
     assert breaker.ask(1.0) == "probe"
-    assert not breaker.fail(began=1.0, now=1.5)
+    breaker.fail_probe(1.5)
     assert [breaker.ask(now) for now in (1.5, 2.4, 2.5)] == ["refuse", "refuse", "probe"]
 
 
-def test_an_abandoned_probe_is_followed_by_another() -> None:
-    """A probe that is cancelled leaves nobody waiting for its result for ever."""
+def test_a_late_failure_does_not_end_the_probe() -> None:
+    """A command from before the outage that fails while the probe is out brings no second probe."""
     breaker = Breaker(cooldown=1.0)
-    breaker.fail(began=0.0, now=0.0)
-    assert breaker.ask(1.0) == "probe"
-    breaker.abandon(1.2)
-    assert [breaker.ask(now) for now in (2.1, 2.2)] == ["refuse", "probe"]
+    breaker.fail(began=0.0, now=0.1)
+    assert breaker.ask(1.1) == "probe"
+    breaker.fail(began=0.0, now=1.2)
+    assert [breaker.ask(now) for now in (1.3, 2.5)] == ["refuse", "refuse"]
+
+
+def test_an_answer_to_another_outweighs_the_probe() -> None:
+    """A probe that fails after something was answered leaves the breaker closed."""
+    breaker = Breaker(cooldown=1.0)
+    breaker.fail(began=0.0, now=0.1)
+    assert breaker.ask(1.1) == "probe"
+    breaker.succeed(1.2)
+    breaker.fail_probe(1.6)
+    assert breaker.ask(1.6) == "pass"
 
 
 def test_a_slow_command_among_answered_ones_is_no_news() -> None:
@@ -122,7 +132,7 @@ class Outages(RuleBasedStateMachine):
             self.breaker.succeed(self.now)
             self.failed_at = None
         else:
-            self.breaker.fail(self.probe, self.now)
+            self.breaker.fail_probe(self.now)
             self.failed_at = self.now
         self.probe = None
 

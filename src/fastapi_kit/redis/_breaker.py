@@ -38,7 +38,7 @@ class Breaker:
         self._succeeded_at = -math.inf
 
     def ask(self, now: float) -> Verdict:
-        """Whether an attempt may be made now; after `probe`, report how the probe went."""
+        """Whether an attempt may be made now; after `probe`, tell how that went: `succeed` or `fail_probe`."""
         if self.state == "closed":
             return "pass"
         if self.state == "open" and now >= self._cooled_at:
@@ -54,17 +54,17 @@ class Breaker:
         return closes
 
     def fail(self, began: float, now: float) -> bool:
-        """An attempt that began then has failed; returns whether that opened a closed breaker."""
-        if self._succeeded_at > began:
+        """An attempt that began then has failed; returns whether that opened the breaker."""
+        if self.state != "closed" or self._succeeded_at > began:
             return False
-        opens = self.state == "closed"
-        if opens or self.state == "half-open":
-            self._cooled_at = now + self._cooldown
-        self.state = "open"
-        return opens
+        self._open(now)
+        return True
 
-    def abandon(self, now: float) -> None:
-        """The probe ended without telling anything: another one may follow after the cool-down."""
+    def fail_probe(self, now: float) -> None:
+        """The probe has failed, or was given up; unless something else has closed the breaker, the next one waits."""
         if self.state == "half-open":
-            self.state = "open"
-            self._cooled_at = now + self._cooldown
+            self._open(now)
+
+    def _open(self, now: float) -> None:
+        self.state = "open"
+        self._cooled_at = now + self._cooldown

@@ -155,4 +155,4 @@ class RedisClient:
             with contextlib.suppress(RedisUnavailableError, ResponseError):
                 await self._attempt(executor(self._client)("PING"), began)
         finally:
-            self.breaker.abandon(self._clock.monotonic())
+            self.breaker.fail_probe(self._clock.monotonic())
