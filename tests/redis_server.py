@@ -84,7 +84,8 @@ async def slow_road(port: int, seconds: float) -> AsyncGenerator[int]:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(carry(reader, back, seconds), carry(there, writer, 0))
+        with contextlib.suppress(asyncio.CancelledError):  # the loop ends
+            await asyncio.gather(carry(reader, back, seconds), carry(there, writer, 0))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:

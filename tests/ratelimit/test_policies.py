@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.routing import Mount, Route, Router
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 from starlette.testclient import WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
 
 from fastapi_kit.app import index_routes
 from fastapi_kit.errors import install as install_errors
@@ -20,6 +22,11 @@ from fastapi_kit.ratelimit import RateLimit, UnmatchedLimitError, install
 def answer() -> str:
     """An endpoint."""
     return "hello"
+
+
+async def opaque(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application whose routes cannot be seen."""
+    await PlainTextResponse("hello")(scope, receive, send)
 
 
 def library() -> FastAPI:
@@ -36,9 +43,7 @@ def library() -> FastAPI:
     admin = FastAPI()
     admin.add_api_route("/users/{id}", answer, methods=["GET"])
     app.mount("/admin", admin)
-    app.routes.append(
-        Mount("/opaque", app=lambda scope, receive, send: Router([Route("/x", answer)])(scope, receive, send))
-    )
+    app.routes.append(Mount("/opaque", app=opaque))
     app.add_api_route("/{page}", answer, methods=["GET"])
 
     @app.websocket("/ws/{room}")
@@ -80,7 +85,7 @@ def test_a_policy_is_for_its_routes_and_no_others(key: str, under: list[str], be
     """The first request under the policy passes and the others do not; those beside it are not counted."""
     with limited({key: RateLimit(ONCE)}) as test:
         for path in beside * 2:
-            assert test.get(path).status_code in {200, 404, 500}, path
+            assert test.get(path).status_code in {200, 404}, path
             assert "ratelimit" not in test.get(path).headers
         found = [test.get(path).status_code for path in under]
     assert found[0] in {200, 404}
