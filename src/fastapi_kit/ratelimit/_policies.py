@@ -12,8 +12,9 @@ from typing import NamedTuple
 from starlette.routing import BaseRoute
 from starlette.types import Scope
 
-from fastapi_kit._routes import Place, path_below, places
+from fastapi_kit._routes import Place
 from fastapi_kit.ratelimit._limit import RateLimit
+from fastapi_kit.ratelimit._table import RouteTable
 
 _EVERYTHING = "*"
 _UNDER = "/*"
@@ -45,24 +46,23 @@ class Policies:
     def __init__(self, policies: Mapping[str, RateLimit | None], routes: Sequence[BaseRoute]) -> None:
         self._policies = policies
         self._default = self._policy(_EVERYTHING)
-        self._wild: list[_Entry] = []
-        self._by_segment: dict[str, list[_Entry]] = {}
-        found = list(places(routes))
-        self._check(found)
-        for place in found:
-            self._add(place)
-        # Where all routes that may match have the policy of those that do not, there is nothing to look for.
-        self._alike = {segment for segment, entries in self._by_segment.items() if self._is_alike(entries)}
-        self._wild_alike = self._is_alike(self._wild)
+        self._found: dict[tuple[str | None, str], Policy | None] = {}
+        self._table = RouteTable(routes) if policies.keys() - {_EVERYTHING} else None
+        if self._table is not None:
+            self._check(self._table.places)
 
     def find(self, scope: Scope) -> Policy | None:
         """The policy of a request; `None` where there is none."""
-        path = path_below(scope["path"], scope.get("root_path", ""))
-        segment = _segment(path)
-        entries = self._by_segment.get(segment)
-        if self._wild_alike if entries is None else segment in self._alike:
+        if self._table is None:
             return self._default
-        return self._route(self._wild if entries is None else entries, path, scope.get("method"))
+        place = self._table.find(scope)
+        if place is None:
+            return self._default
+        method = scope.get("method")
+        key = (method if place.methods and method in place.methods else None, place.template)
+        if key not in self._found:  # as many as there are routes
+            self._found[key] = self.of(*key)
+        return self._found[key]
 
     def of(self, method: str | None, template: str) -> Policy | None:
         """The policy for a route."""
@@ -73,29 +73,6 @@ class Policies:
 
     def _policy(self, key: str) -> Policy | None:
         return Policy(key, self._policies[key]) if key in self._policies else None
-
-    def _route(self, entries: "list[_Entry]", path: str, method: str | None) -> Policy | None:
-        partial: _Entry | None = None
-        for entry in entries:
-            if entry.place.holds(path):
-                if entry.place.methods is None or method is None or method in entry.place.methods:
-                    return entry.policies.get(method or "", entry.policies[""])
-                partial = partial or entry
-        return self._default if partial is None else partial.policies[""]
-
-    def _is_alike(self, entries: "list[_Entry]") -> bool:
-        return all(policy == self._default for entry in entries for policy in entry.policies.values())
-
-    def _add(self, place: Place) -> None:
-        methods = ["", *(place.methods or ())]
-        entry = _Entry(place, {method: self.of(method, place.template) for method in methods})
-        segment = _segment(place.template)
-        if "{" in segment:
-            self._wild.append(entry)
-            for entries in self._by_segment.values():
-                entries.append(entry)
-        else:
-            self._by_segment.setdefault(segment, list(self._wild)).append(entry)
 
     def _check(self, found: list[Place]) -> None:
         templates = {place.template for place in found}
@@ -111,16 +88,6 @@ class Policies:
                 f"The limit for {key!r} matches no route: {hint} Write a full path template, with prefixes and the "
                 "names of parameters, '/prefix/*' or '*'."
             )
-
-
-class _Entry(NamedTuple):
-    place: Place
-    policies: dict[str, Policy | None]
-    """By method; under no name for any other."""
-
-
-def _segment(path: str) -> str:
-    return path[1:].partition("/")[0]
 
 
 def _prefixes(template: str) -> Iterator[str]:
