@@ -194,8 +194,9 @@ def test_shadow_only_logs(caplog: pytest.LogCaptureFixture) -> None:
     assert [it.getMessage() for it in caplog.records] == ["GET / would be refused by 1/hour"]
 
 
-def test_websockets() -> None:
-    """A handshake counts, and is refused by a 429."""
+@pytest.mark.parametrize("errors", [True, False], ids=["errors installed", "alone"])
+def test_websockets(errors: bool) -> None:
+    """A handshake counts, and is refused by a 429, also where no errors are installed."""
     app = FastAPI()
 
     @app.websocket("/ws", dependencies=[Depends(RateLimit("1/hour"))])
@@ -204,7 +205,8 @@ def test_websockets() -> None:
         await websocket.close()
 
     install(app)
-    install_errors(app)
+    if errors:
+        install_errors(app)
     with TestClient(app) as test:
         with test.websocket_connect("/ws") as socket:
             assert socket.extra_headers is not None

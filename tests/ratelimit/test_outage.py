@@ -59,7 +59,7 @@ async def timed(http: httpx2.AsyncClient, path: str) -> tuple[int, float]:
 
 @pytest.mark.parametrize("kind", ["stopped", "hung"])
 async def test_each_limit_does_what_it_says(server: RedisServer, kind: str) -> None:
-    """Local ones count in the process, open ones let pass, closed ones answer 503; afterwards all count together again."""
+    """Local ones count in the process, open ones let pass, closed ones answer 503, and afterwards all is as before."""
     async with served(server.url, workers=2) as http:
         for path in ("/local", "/open", "/closed"):
             assert (await http.get(path)).status_code == 200
@@ -119,9 +119,8 @@ async def test_a_distant_redis_blocks_nobody(server: RedisServer) -> None:
         stop.set()
         await asyncio.gather(*workers)
         rate = done / (time.monotonic() - started)
-    print(f"{rate:.0f} requests/s; unrelated p50 {busy * 1e3:.2f} ms, idle {idle * 1e3:.2f} ms")
     assert rate > 100  # far from a loop that waits 20 ms for each; the figure itself is the benchmark's
-    assert busy < 0.02
+    assert busy < max(0.015, 3 * idle)
 
 
 async def median(http: httpx2.AsyncClient, path: str, times: int = 100, pause: float = 0) -> float:

@@ -1,7 +1,7 @@
 """Whose requests are counted together: functions for `RateLimit(by=...)`.
 
-Each takes the connection, and may be async. What it gives is the client's name within a limit; `None` means that there is
-none, and the address counts.
+Each takes the connection, and may be async. What it gives is the client's name within a limit; `None` means that there
+is none, and the address counts.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from fastapi_kit._principal import principal_of
 
-Key = Callable[[HTTPConnection], str | None | Awaitable[str | None]]
+Key = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 """Names the client of a request, or says that it has no name."""
 
 _LONGEST = 128

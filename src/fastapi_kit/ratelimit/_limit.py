@@ -16,6 +16,7 @@ from fastapi_kit.ratelimit._keys import Key, as_key, client_address
 from fastapi_kit.ratelimit._meter import Decision
 from fastapi_kit.ratelimit._passage import passage_of
 from fastapi_kit.ratelimit._problem import TooManyRequestsError
+from fastapi_kit.ratelimit._refusal import refused
 from fastapi_kit.ratelimit._rules import Rules, parse_rules
 from fastapi_kit.ratelimit._stores import LimitStore, MemoryStore
 
@@ -30,7 +31,7 @@ Exempt = Callable[[HTTPConnection], bool | Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateLimit:
-    """A limit: `dependencies=[Depends(RateLimit("5/minute"))]` on a route, a router or an app, or a policy of `install`.
+    """A limit: `Depends(RateLimit("5/minute"))` among the dependencies of a route or router, or a policy of `install`.
 
     A request passes if every rule lets it, and then counts in each; one that is refused counts in none. Refused ones
     get a 429 with `Retry-After`, and all that are counted get `RateLimit-Policy` and `RateLimit`. As a dependency it
@@ -96,7 +97,8 @@ class RateLimit:
             fields = dict(zip(("RateLimit-Policy", "RateLimit"), note.fields(), strict=True))
             response.headers.update(fields)
         if not note.decision.allowed:
-            raise TooManyRequestsError(note.decision.retry_after(), headers=fields)
+            error = TooManyRequestsError(note.decision.retry_after(), headers=fields)
+            raise await refused(connection, error)
 
     async def count(self, connection: HTTPConnection, place: str, store: LimitStore) -> Note | None:
         """Count a request, and tell what the client is to know of it.

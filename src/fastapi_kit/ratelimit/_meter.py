@@ -63,7 +63,7 @@ def spend(rules: Rules, known: Level | None, cost: int, now: int) -> tuple[Level
     """
     levels = decayed(rules, known, now)
     after = tuple([level + cost * rule.weight for rule, level in zip(rules, levels, strict=True)])
-    allowed = all([level <= rule.capacity for rule, level in zip(rules, after, strict=True)])
+    allowed = all(level <= rule.capacity for rule, level in zip(rules, after, strict=True))
     if allowed:
         levels = after
     at = now if known is None or now > known.at else known.at

@@ -6,11 +6,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fastapi_kit.errors import ErrorBoundaryMiddleware
 from fastapi_kit.ratelimit._limit import RateLimit
 from fastapi_kit.ratelimit._passage import Passage
 from fastapi_kit.ratelimit._policies import Policies
 from fastapi_kit.ratelimit._problem import TooManyRequestsError
+from fastapi_kit.ratelimit._refusal import Refusal, Render
 from fastapi_kit.ratelimit._stores import LimitStore
 
 
@@ -23,7 +23,7 @@ class RateLimitMiddleware:
         app: What is inside; a FastAPI or Starlette app's layers.
         store: Where requests are counted.
         policies: As in `install`.
-        refusal: Answers a request that is refused, by what `refused` raises; an `ErrorBoundaryMiddleware`.
+        render: As in `install`.
     """
 
     def __init__(
@@ -32,12 +32,12 @@ class RateLimitMiddleware:
         *,
         store: LimitStore,
         policies: Mapping[str, RateLimit | None],
-        refusal: ErrorBoundaryMiddleware,
+        render: Render = "problem",
     ) -> None:
         self.app = app
         self._store = store
         self._policies = dict(policies)
-        self._refusal = refusal
+        self._refusal = Refusal(render)
         self._bound: Policies | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,19 +60,9 @@ class RateLimitMiddleware:
             try:
                 await _count(policy.limit, policy.key, scope, passage)
             except HTTPException as error:
-                scope[_REFUSED] = error
-                await self._refusal(scope, receive, passage.send)
+                await self._refusal.answer(error, scope, receive, passage.send)
                 return
         await self.app(scope, receive, passage.send)
-
-
-_REFUSED = "fastapi_kit.limits.refused"
-
-
-async def refused(scope: Scope, _receive: Receive, _send: Send) -> None:
-    """Raise what the request was refused with."""
-    error: HTTPException = scope[_REFUSED]
-    raise error
 
 
 async def _count(limit: RateLimit, key: str, scope: Scope, passage: Passage) -> None:

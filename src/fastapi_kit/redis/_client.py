@@ -66,6 +66,7 @@ class RedisClient:
         self.cooldown = cooldown
         self._url, self._pool, self._clock = url, pool, clock
         self._client = connect(url, pool=pool, timeout=timeout)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._probe: asyncio.Task[None] | None = None
 
     @property
@@ -89,6 +90,7 @@ class RedisClient:
                 answer a moment ago. What was sent may have taken effect.
             redis.exceptions.ResponseError: The command is wrong.
         """
+        self._settle()
         now = self._clock.monotonic()
         verdict = self.breaker.ask(now)
         if verdict == "pass":
@@ -105,6 +107,7 @@ class RedisClient:
         Raises:
             RedisUnavailableError: The server did not answer within `timeout`.
         """
+        self._settle()
         await self._attempt(executor(self._client)("PING"), self._clock.monotonic())
 
     async def aclose(self) -> None:
@@ -122,6 +125,14 @@ class RedisClient:
             yield {"redis": self}
         finally:
             await self.aclose()
+
+    def _settle(self) -> None:
+        """Connections belong to a loop: in another one, as each request of a test client may have, make new ones."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                self._client, self._probe = connect(self._url, pool=self._pool, timeout=self.timeout), None
+            self._loop = loop
 
     async def _evaluate(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Any:
         try:
