@@ -1,6 +1,7 @@
 """Locks: every store alike, then what happens to the block when things go wrong."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -157,7 +158,7 @@ async def test_a_lost_lease_cancels_the_block(store: LockStore) -> None:
     """Once it is another's, the block is cancelled at the next renewal, and the loss is raised in its place."""
     cancelled = False
     started = time.monotonic()
-    with pytest.raises(LockLostError):
+    with pytest.raises(LockLostError):  # noqa: PT012 - the whole block is what is cancelled
         async with lock(store, "a", ttl=0.3) as held:
             await store.release("a", held.token)  # what a restart without data does
             assert await store.acquire("a", 10) is not None
@@ -174,13 +175,11 @@ async def test_a_lost_lease_cancels_the_block(store: LockStore) -> None:
 async def test_a_loss_is_told_to_a_block_that_ends_at_once() -> None:
     """A block that swallows the cancellation, or does not wait for anything, cannot take the loss for success."""
     store = MemoryLocks()
-    with pytest.raises(LockLostError):
+    with pytest.raises(LockLostError):  # noqa: PT012 - the whole block is what is cancelled
         async with lock(store, "a", ttl=0.1) as held:
             await store.release("a", held.token)
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                pass
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -227,7 +226,7 @@ async def test_a_dead_store_ends_the_block_before_the_lease_ends(server: RedisSe
     """Without an answer nobody goes on as the holder beyond the lease, by the holder's own clock."""
     redis = RedisClient(server.url, timeout=0.2, cooldown=0.1)
     started = time.monotonic()
-    with pytest.raises(LockLostError):
+    with pytest.raises(LockLostError):  # noqa: PT012 - the whole block is what is cancelled
         async with lock(RedisLocks(redis), "a", ttl=1.0):
             (server.stop if kind == "stopped" else server.hang)()
             await asyncio.sleep(60)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -183,7 +183,17 @@ def test_decorators_add_up_and_scopes_are_shared() -> None:
 
 def test_methods_exemptions_messages_and_limits_of_the_moment() -> None:
     """Limits may be for some methods, for each apart, for some requests; the text may be a function of the key."""
-    limiter = Limiter(key_func=lambda request: request.headers.get("x-user", "nobody"))
+
+    def by_user(request: Request) -> str:
+        return request.headers.get("x-user", "nobody")
+
+    def is_admin(request: Request) -> bool:
+        return "x-admin" in request.headers
+
+    def for_user(key: str) -> str:
+        return "2/minute" if key == "ada" else "1/minute"
+
+    limiter = Limiter(key_func=by_user)
     app = app_of(limiter)
 
     @limiter.limit("1/minute", methods=["POST"])
@@ -192,10 +202,10 @@ def test_methods_exemptions_messages_and_limits_of_the_moment() -> None:
     @limiter.limit("1/minute", per_method=True, error_message=lambda: "enough")
     async def apart(request: Request) -> None: ...
 
-    @limiter.limit("1/minute", exempt_when=lambda request: "x-admin" in request.headers)
+    @limiter.limit("1/minute", exempt_when=is_admin)
     async def exempt(request: Request) -> None: ...
 
-    @limiter.limit(lambda key: "2/minute" if key == "ada" else "1/minute")
+    @limiter.limit(for_user)
     async def moment(request: Request) -> None: ...
 
     for function in (only, apart, exempt, moment):
@@ -371,7 +381,7 @@ def test_streams_are_not_held_up() -> None:
 
     @app.get("/")
     async def stream() -> StreamingResponse:
-        async def parts() -> Any:
+        async def parts() -> AsyncIterator[bytes]:
             yield b"one"
             yield b"two"
 

@@ -1,8 +1,8 @@
 """`lock`: a lease that is renewed while a block runs, and whose loss ends the block.
 
 Theory of operation. The holder counts the time of its lease from before it asked, so that it ends by its own clock no
-later than by the store's. It renews after a third, and once more often if the store does not answer. When the time is up,
-or the store says that the lease is another's, the block's task is cancelled: it never runs on as if it held the lock,
+later than by the store's. It renews after a third, and more often while the store does not answer. When time is up, or
+the store says that the lease is another's, the block's task is cancelled: it never runs on as if it held the lock,
 however long the store is away.
 """
 
@@ -28,8 +28,8 @@ class Held:
 
     Attributes:
         name: The lock's.
-        token: The fencing token: larger than that of every lease on this name before. Give it to what the lock protects,
-            and let that refuse a smaller one than it has seen.
+        token: The fencing token: larger than that of every lease on this name before. Give it to what the lock
+            protects, and let that refuse a smaller one than it has seen.
     """
 
     name: str
@@ -67,24 +67,23 @@ async def lock(
     if not ttl > 0:
         raise ValueError(f"ttl={ttl!r}: a number of seconds above 0, such as 10")
     held, began = await _acquire(store, name, timeout, ttl, clock)
-    holder = asyncio.current_task()
-    assert holder is not None  # noqa: S101 - a coroutine runs in one
     lease = _Lease(store, held, ttl, clock, ends=began + ttl)
-    renewal = asyncio.create_task(lease.keep(holder), name=f"lock {name}")
+    renewal = asyncio.create_task(lease.keep(), name=f"lock {name}")
     try:
         yield held
     except asyncio.CancelledError:
-        if lease.lost and holder.uncancel() == 0:
+        if lease.lost and lease.take_back():
             raise LockLostError(name) from None
         raise
     finally:
         renewal.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await renewal
         if not lease.lost:
             with contextlib.suppress(ServiceUnavailableError):  # it ends by itself
                 await asyncio.shield(store.release(name, held.token))
     if lease.lost:
+        with contextlib.suppress(asyncio.CancelledError):  # which the block has not met, or has swallowed
+            await asyncio.sleep(0)
+        lease.take_back()
         raise LockLostError(name)
 
 
@@ -110,13 +109,21 @@ class _Lease:
     def __init__(self, store: LockStore, held: Held, ttl: float, clock: Clock, *, ends: float) -> None:
         self.lost = False
         self._store, self._held, self._ttl, self._clock, self._ends = store, held, ttl, clock, ends
+        holder = asyncio.current_task()
+        assert holder is not None  # noqa: S101 - a coroutine runs in one
+        self._holder = holder
+        self._cancelled_before = holder.cancelling()
 
-    async def keep(self, holder: "asyncio.Task[object]") -> None:
+    async def keep(self) -> None:
         """Renew until cancelled."""
         while await self._renewed():
             pass
         self.lost = True
-        holder.cancel()
+        self._holder.cancel()
+
+    def take_back(self) -> bool:
+        """Undo the cancellation of the holder; `False` if others have cancelled it, too."""
+        return self._holder.uncancel() <= self._cancelled_before
 
     async def _renewed(self) -> bool:
         """Wait, and renew; whether the lease is still in force."""

@@ -6,9 +6,9 @@ from typing import Protocol
 class LockStore(Protocol):
     """Keeps leases on names.
 
-    A lease is held under a fencing token: an integer that is larger with each lease on a name, whoever takes it. What the
-    lock protects may refuse a token that is smaller than one that it has seen, and so is safe from a holder that was
-    asleep when its lease ended (https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
+    A lease is held under a fencing token: an integer that is larger with each lease on a name, whoever takes it. What
+    the lock protects may refuse a token that is smaller than one that it has seen: then a holder that was asleep when
+    its lease ended does no harm (https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
     """
 
     async def acquire(self, name: str, ttl: float) -> int | None:

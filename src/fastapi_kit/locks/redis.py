@@ -1,7 +1,7 @@
 """Leases on Redis, for all processes of a service together.
 
-A lease is a key with the token that expires by itself. Tokens are counted in the same key: while nobody holds the lease
-the key keeps the last token, for longer than any lease. So each step is one script with one key, and works on a cluster.
+A lease is a key with the token that expires by itself. Tokens are counted in the same key: it keeps the last one for a
+while when nobody holds the lease. So each step is one script with one key, and works on a cluster.
 
 One server decides. If it fails over to a replica that has not got the last write, two may hold one lease: for what must
 not happen then, the protected resource has to compare tokens.
@@ -48,7 +48,7 @@ return 1
 """
 )
 _REMEMBERED = 60_000
-"""Milliseconds for which the last token is kept. Tokens also grow with the clock, so one that is forgotten is passed."""
+"""Milliseconds for which the last token is kept. No token is below the clock, so a forgotten one is passed."""
 
 
 class RedisLocks:

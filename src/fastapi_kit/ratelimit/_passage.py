@@ -17,7 +17,7 @@ class Passage:
 
     store: LimitStore
     send_on: Send
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list[Note])
 
     def enter(self, scope: Scope) -> None:
         """Let dependencies find it."""

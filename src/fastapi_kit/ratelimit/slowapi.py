@@ -245,6 +245,7 @@ class Limiter:
         """
         name = f"{endpoint.__module__}.{endpoint.__name__}"
         notes: list[Note] = []
+        refusing: DeclaredLimit | None = None
         for limit in limits:
             if not await limit.concerns(connection):
                 continue
@@ -258,11 +259,12 @@ class Limiter:
                 continue
             notes.append(Note(names_of(decision.rules, None), decision))
             if not decision.allowed:
+                refusing = limit
                 break
         fields = _fields(notes, self._headers_enabled)
         connection.state.view_rate_limit = fields
-        if notes and not notes[-1].decision.allowed:
-            raise await refused(connection, _exceeded(limit, notes[-1].decision, fields))
+        if refusing is not None:
+            raise await refused(connection, _exceeded(refusing, notes[-1].decision, fields))
         if (passage := passage_of(connection.scope)) is not None:
             passage.notes += notes
 
@@ -326,7 +328,8 @@ async def _answer(request: Request, error: RateLimitExceeded) -> Response:
     """What the app's own handler answers, if it has one."""
     handler = request.app.exception_handlers.get(RateLimitExceeded, _rate_limit_exceeded_handler)
     answer = handler(request, error)
-    return await answer if inspect.isawaitable(answer) else answer
+    response: Response = await answer if inspect.isawaitable(answer) else answer
+    return response
 
 
 def _sender(request: Request, send: Send) -> Send:
