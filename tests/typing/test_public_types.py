@@ -75,11 +75,15 @@ async def of_limits(redis: RedisClient) -> None:
     stores: list[LimitStore] = [MemoryStore(), RedisStore(redis)]
     assert_type(await stores[0].spend("key", parse_rules("1/minute"), 1), Decision)
     assert_type(RateLimit("5/minute", cost=2).parsed, Rules)
-    assert_type(Limiter(str).limit("5/minute")(_count), Callable[[Connection], int])
+    assert_type(Limiter(str).limit("5/minute")(_positional), Callable[[Connection], int])
     locks: list[LockStore] = [MemoryLocks(), RedisLocks(redis)]
     async with lock(locks[0], "name") as held:
         assert_type(held, Held)
         assert_type(held.token, int)
+
+
+def _positional(connection: Connection, /) -> int:
+    return 0
 
 
 def _count(connection: Connection) -> int:
