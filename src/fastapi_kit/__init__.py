@@ -9,9 +9,12 @@ Import what you use from its own room; importing this package imports none of th
 - `fastapi_kit.errors`: `Problem` (RFC 9457), `BusinessLogicError`, one shape for every error.
 - `fastapi_kit.health`: `/health` and `/ready` with parallel, timed checks.
 - `fastapi_kit.lifespan`: compose several resources into one lifespan.
+- `fastapi_kit.locks`: leases that are renewed, fenced, and end the block when they are lost.
 - `fastapi_kit.logs`: request context, access events, structlog set-up.
 - `fastapi_kit.metrics`: what requests and pools do, for Prometheus.
 - `fastapi_kit.pagination`: page parameters and the `Page` body.
+- `fastapi_kit.ratelimit`: limits on how often a client may ask, in process or on Redis.
+- `fastapi_kit.redis`: one Redis client for all, that waits for nothing longer than its timeout.
 - `fastapi_kit.schemas`: response bases, partial models, safe text types.
 - `fastapi_kit.security`: headers on every answer, CORS policies, trusted hosts and proxies.
 - `fastapi_kit.settings`: 12-factor settings with a production guard.

@@ -101,7 +101,7 @@ def path_below(path: str, root: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """One way to an endpoint: the patterns that a path passes from the outermost mount inwards."""
 
     template: str
@@ -109,8 +109,11 @@ class _Place:
     methods: set[str] | None
     endpoint: object
     """Kept so that its `id` stays its own."""
+    opaque: bool = False
+    """Whether it is a mounted application whose routes cannot be seen."""
 
     def holds(self, path: str) -> bool:
+        """Whether the path, as the outermost router sees it, leads here."""
         if len(self.patterns) == 1:
             return self.patterns[0].match(path) is not None
         for pattern in self.patterns[:-1]:
@@ -119,6 +122,35 @@ class _Place:
                 return False
             path = "/" + found["path"]
         return self.patterns[-1].match(path) is not None
+
+
+def places(
+    routes: Sequence[BaseRoute], prefix: str = "", patterns: tuple[re.Pattern[str], ...] = ()
+) -> Iterator[Place]:
+    """Every place below `routes`, through inclusions and mounts, in the order in which a router tries them."""
+    for context in walk(routes):
+        pattern: re.Pattern[str] | None = getattr(context, "path_regex", None)
+        if isinstance(context.original_route, Mount | Host):
+            outer = prefix + (context.path_format or "").removesuffix("/{path}")
+            yield from _mounted(context, outer, (*patterns, pattern) if pattern else patterns)
+        elif pattern is not None:
+            template = prefix + (context.path_format or "")
+            yield Place(template, (*patterns, pattern), context.methods, context.endpoint)
+
+
+def _mounted(context: RouteContext, prefix: str, patterns: tuple[re.Pattern[str], ...]) -> Iterator[Place]:
+    mounted: Any = context.app
+    if context.routes:
+        yield from places(context.routes, prefix, patterns)
+    else:
+        yield Place(prefix + "/{path}", patterns or (_ANY_PATH,), None, mounted, opaque=True)
+
+
+def _mounts_below(routes: Sequence[BaseRoute]) -> Iterator[Any]:
+    for context in walk(routes):
+        if isinstance(context.original_route, Mount | Host):
+            yield context.app
+            yield from _mounts_below(context.routes)
 
 
 class _Index:
@@ -130,31 +162,15 @@ class _Index:
         self._build()
 
     def _build(self) -> None:
-        self._places: dict[int, list[_Place]] = {}
-        self._opaque: list[_Place] = []
-        self._add(self._router.routes, "", ())
-
-    def _add(self, routes: Sequence[BaseRoute], prefix: str, patterns: tuple[re.Pattern[str], ...]) -> None:
-        for context in walk(routes):
-            pattern: re.Pattern[str] | None = getattr(context, "path_regex", None)
-            if isinstance(context.original_route, Mount | Host):
-                outer = prefix + (context.path_format or "").removesuffix("/{path}")
-                self._add_mount(context, outer, (*patterns, pattern) if pattern else patterns)
-            elif pattern is not None:
-                methods = context.methods
-                place = _Place(prefix + (context.path_format or ""), (*patterns, pattern), methods, context.endpoint)
-                self._places.setdefault(id(context.endpoint), []).append(place)
-
-    def _add_mount(self, context: RouteContext, prefix: str, patterns: tuple[re.Pattern[str], ...]) -> None:
-        mounted: Any = context.app
-        # The endpoint of a request that got to the mount and no further; below visible routes that is: to no route.
-        places = self._places.setdefault(id(mounted), [])
-        if context.routes:
-            self._add(context.routes, prefix, patterns)
-        else:
-            place = _Place(prefix + "/{path}", patterns or (_ANY_PATH,), None, mounted)
-            places.append(place)
-            self._opaque.append(place)
+        self._places: dict[int, list[Place]] = {}
+        self._opaque: list[Place] = []
+        for place in places(self._router.routes):
+            self._places.setdefault(id(place.endpoint), []).append(place)
+            if place.opaque:
+                self._opaque.append(place)
+        for mounted in _mounts_below(self._router.routes):
+            # The endpoint of a request that got to the mount and no further; below visible routes that is: to no route.
+            self._places.setdefault(id(mounted), [])
 
     def template(self, endpoint: object, path: str, method: str | None) -> str | None:
         places = self._places.get(id(endpoint))
@@ -168,7 +184,7 @@ class _Index:
             place = _first([*self._places.get(id(endpoint), ()), *self._opaque], path, method)
         return None if place is None else place.template
 
-    def _places_of(self, endpoint: object) -> list[_Place] | None:
+    def _places_of(self, endpoint: object) -> list[Place] | None:
         """The places of `endpoint`, or `None` for one inside an opaque mount, which is looked for only once."""
         key = id(endpoint)
         places = self._places.get(key)
@@ -180,9 +196,9 @@ class _Index:
         return places
 
 
-def _first(places: Iterable[_Place], path: str, method: str | None) -> _Place | None:
+def _first(places: Iterable[Place], path: str, method: str | None) -> Place | None:
     """The place that the router chose: the first that serves the method, else the first that matches the path."""
-    partial: _Place | None = None
+    partial: Place | None = None
     for place in places:
         if place.holds(path):
             if place.methods is None or method in place.methods:

@@ -1,6 +1,6 @@
 """What type checkers know of the public names; each statement is checked by mypy and pyright, and runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, assert_type
 from uuid import UUID
@@ -15,8 +15,14 @@ from fastapi_kit.concurrency import AfterResponse
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.errors import Answers, NotFoundError
+from fastapi_kit.locks import Held, LockStore, MemoryLocks, lock
+from fastapi_kit.locks.redis import RedisLocks
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
+from fastapi_kit.ratelimit import Decision, LimitStore, MemoryStore, RateLimit, Rules, parse_rules
+from fastapi_kit.ratelimit.redis import RedisStore
+from fastapi_kit.ratelimit.slowapi import Limiter
+from fastapi_kit.redis import BreakerState, RedisClient, RedisDep
 from fastapi_kit.schemas import Schema, partial
 from fastapi_kit.security import CORS, page_policy
 from fastapi_kit.settings import Settings
@@ -61,6 +67,28 @@ async def of_upserts(session: AsyncSession, cities: CRUDRouter[City]) -> None:
 
 async def _load(session: AsyncSession) -> City | None:
     return await session.get(City, uuid7())
+async def of_redis(redis: RedisDep) -> None:
+    """The dependency is the client; what a command answers is its caller's to know."""
+    assert_type(redis, RedisClient)
+    assert_type(redis.breaker.state, BreakerState)
+    assert_type(await redis.run("GET", "key"), Any)
+    assert_type(await redis.ping(), None)
+
+
+async def of_limits(redis: RedisClient) -> None:
+    """Every store is a `LimitStore` or `LockStore`; slowapi's decorator keeps the type of what it decorates."""
+    stores: list[LimitStore] = [MemoryStore(), RedisStore(redis)]
+    assert_type(await stores[0].spend("key", parse_rules("1/minute"), 1), Decision)
+    assert_type(RateLimit("5/minute", cost=2).parsed, Rules)
+    assert_type(Limiter(str).limit("5/minute")(_positional), Callable[[Connection], int])
+    locks: list[LockStore] = [MemoryLocks(), RedisLocks(redis)]
+    async with lock(locks[0], "name") as held:
+        assert_type(held, Held)
+        assert_type(held.token, int)
+
+
+def _positional(connection: Connection, /) -> int:
+    return 0
 
 
 def _count(connection: Connection) -> int:
