@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -54,20 +54,43 @@ def cached(  # noqa: PLR0913 - a policy, each part by its name
             raise TypeError(f"{endpoint.__qualname__} is a stream, which is not cached")
         called = endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
         name = f"{endpoint.__module__}.{endpoint.__qualname__}"
+        own = _request_parameter(endpoint)
 
         @wraps(endpoint)
         async def looked_up(*arguments: Any, **named: Any) -> Any:
-            request: Request = named.pop(_REQUEST, None) or arguments[0].request
+            request: Request | None = named.get(own) if own else named.pop(_REQUEST, None)
+            request = request or _request_among(arguments)
+            if request is None:  # called by the app's own code, not by a route
+                return await called(*arguments, **named)
             exchange: CacheExchange | None = request.scope.get(EXCHANGE)
             if exchange is None:
                 raise NoCacheError("cached() needs the cache's layer: app.add_middleware(CacheMiddleware, cache=cache)")
             answer = await exchange.look_up(policy, name, request)
             return await called(*arguments, **named) if answer is None else answer
 
-        looked_up.__signature__ = _with_request(inspect.signature(endpoint))  # type: ignore[attr-defined]
+        if own is None:
+            looked_up.__signature__ = _with_request(inspect.signature(endpoint))  # type: ignore[attr-defined]
         return looked_up  # type: ignore[return-value] # the same to FastAPI, which awaits either
 
     return decorate
+
+
+def _request_among(arguments: Sequence[Any]) -> Request | None:
+    first = arguments[0] if arguments else None
+    found = first if isinstance(first, Request) else getattr(first, "request", None)
+    return found if isinstance(found, Request) else None
+
+
+def _request_parameter(endpoint: Callable[..., Any]) -> str | None:
+    """The name of the endpoint's own parameter for the request, as FastAPI fills no second one."""
+    try:
+        hints = get_type_hints(endpoint)
+    except NameError:  # one that only type checkers know; FastAPI has its say about it
+        hints = getattr(endpoint, "__annotations__", {})
+    for name, annotation in hints.items():
+        if name != "return" and isinstance(annotation, type) and issubclass(annotation, Request):
+            return name
+    return None
 
 
 def _with_request(signature: inspect.Signature) -> inspect.Signature:

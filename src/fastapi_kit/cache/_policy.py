@@ -20,8 +20,9 @@ Freshness = Literal["fresh", "stale", "expired"]
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 
-# Cacheable by default (RFC 9110, section 15.1), less 206, which is a part, and 501, which is a fault.
-STORED_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414})
+# Of those that may be stored by default (RFC 9110, section 15.1), less 206, which is a part, and the errors: what is not
+# there now may be a moment later.
+STORED_STATUSES = frozenset({200, 203, 204, 300, 301, 308})
 
 NEUTRAL_HEADERS = frozenset(
     {
