@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from fastapi_kit._principal import UnknownUserError
 from fastapi_kit.cache._answer import StoredAnswer, is_known
 from fastapi_kit.cache._cache import Cache
 from fastapi_kit.cache._flights import Landing
-from fastapi_kit.cache._key import UnknownUserError, headers_of, key_of
+from fastapi_kit.cache._key import headers_of, key_of
 from fastapi_kit.cache._policy import CachePolicy, directives, freshness, is_readable, satisfies, wants_new
 from fastapi_kit.cache._store import CacheUnavailableError, Claim
 

@@ -7,19 +7,12 @@ but for those that are known to say nothing of a person. A request that is someb
 whom no dependency has said who it is has no key: it is answered by the route alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
-from uuid import UUID
 
-from fastapi_kit._principal import principal_of
-from fastapi_kit.cache._policy import NEUTRAL_HEADERS, CachePolicy
-
-_CREDENTIALS = frozenset({b"authorization", b"cookie"})
-
-
-class UnknownUserError(Exception):
-    """The request is somebody's, and nobody has said whose: its answer belongs to nobody else."""
+from fastapi_kit._principal import whose
+from fastapi_kit.cache._policy import CachePolicy
 
 
 def key_of(policy: CachePolicy, name: str, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
@@ -39,46 +32,9 @@ def key_of(policy: CachePolicy, name: str, scope: Mapping[str, Any], headers: Ma
     _add(digest, scope["path"].encode("utf-8", "surrogatepass"), _regular(query), headers.get(b"host", b""))
     _add(digest, *(headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary))
     if policy.scope != "public":
-        for part in _whose(scope, headers):
+        for part in whose(scope, headers):
             _add(digest, part)
     return digest.hexdigest()
-
-
-def _whose(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> list[bytes]:
-    """All that a request says of who makes it."""
-    said = sorted(headers.keys() - NEUTRAL_HEADERS)
-    principal = principal_of(scope)  # type: ignore[arg-type]
-    if principal is None:
-        if not _CREDENTIALS.isdisjoint(said):
-            raise UnknownUserError
-        whose = [b"nobody"]
-    else:
-        whose = [identity_of(principal)]
-    for name in said:
-        whose += (name, headers[name])
-    return whose
-
-
-def identity_of(principal: Any) -> bytes:
-    """What tells a principal from all others: a text, a number or a UUID, its own or that of its `id` or `sub`.
-
-    Raises:
-        UnknownUserError: It has none of these.
-    """
-    for candidate in _candidates(principal):
-        if isinstance(candidate, str | int | UUID) and not isinstance(candidate, bool):
-            return f"{type(principal).__qualname__}:{candidate}".encode("utf-8", "surrogatepass")
-    raise UnknownUserError
-
-
-def _candidates(principal: Any) -> Iterable[Any]:
-    yield principal
-    if isinstance(principal, Mapping):
-        yield principal.get("id")  # pyright: ignore[reportUnknownMemberType]
-        yield principal.get("sub")  # pyright: ignore[reportUnknownMemberType]
-        return
-    for name in ("id", "sub", "subject"):
-        yield getattr(principal, name, None)
 
 
 def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

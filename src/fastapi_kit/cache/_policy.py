@@ -14,31 +14,17 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 
+from fastapi_kit._principal import NEUTRAL_HEADERS
+
 Headers = Sequence[tuple[bytes, bytes]]
 Sharing = Literal["user", "public"]
 Freshness = Literal["fresh", "stale", "expired"]
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 
-# Of those that may be stored by default (RFC 9110, section 15.1), less 206, which is a part, and the errors: what is not
-# there now may be a moment later.
+# Of those that may be stored by default (RFC 9110, section 15.1), less 206, which is a part, and the errors: what is
+# not there now may be a moment later.
 STORED_STATUSES = frozenset({200, 203, 204, 300, 301, 308})
-
-NEUTRAL_HEADERS = frozenset(
-    {
-        *(b"accept", b"accept-charset", b"accept-encoding", b"cache-control", b"connection", b"content-length"),
-        *(b"content-type", b"date", b"dnt", b"downlink", b"ect", b"expect", b"host", b"if-modified-since"),
-        *(b"if-none-match", b"keep-alive", b"origin", b"pragma", b"priority", b"referer", b"rtt", b"save-data", b"te"),
-        *(b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-fetch-dest", b"sec-fetch-mode"),
-        *(b"sec-fetch-site", b"sec-fetch-user", b"sec-gpc", b"sec-purpose", b"traceparent", b"tracestate"),
-        *(b"transfer-encoding", b"upgrade-insecure-requests", b"user-agent", b"via", b"x-correlation-id"),
-        *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"),
-        *(b"x-request-id", b"x-request-start"),
-    }
-)
-"""Headers that do not tell persons apart: how an answer is transported, which program asks, by which way.
-
-What an answer makes of `Accept` or an address is said by `vary`."""
 
 _NEUTRAL_NAMES = frozenset(name.decode() for name in NEUTRAL_HEADERS)
 

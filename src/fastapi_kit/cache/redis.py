@@ -1,9 +1,9 @@
 """The store on Redis, which all processes share; needs the extra `redis`.
 
-Theory of operation. An answer is one value, with the versions that its tags had when it was claimed. Versions are random
-and made on first use. Forgetting a tag deletes its version, so whatever was stored under it, or is being made, does not
-match any more; so does a version that Redis has evicted. A hit is one MGET, a claim and a write one script each. All
-keys are in one slot of a cluster, as an answer and its tags have to be.
+Theory of operation. An answer is one value, with the versions that its tags had when it was claimed. Versions are
+random and made on first use. Forgetting a tag deletes its version, so whatever was stored under it, or is being made,
+does not match any more; so does a version that Redis has evicted. A hit is one MGET, a claim and a write one script
+each. All keys are in one slot of a cluster, as an answer and its tags have to be.
 """
 
 import os
