@@ -11,7 +11,6 @@ from fastapi_kit.db import Base, Database
 from fastapi_kit.lifespan import compose
 from fastapi_kit.testing import client
 
-
 pytestmark = pytest.mark.anyio
 
 

@@ -54,35 +54,62 @@ def cached(  # noqa: PLR0913 - a policy, each part by its name
             raise TypeError(f"{endpoint.__qualname__} is a stream, which is not cached")
         called = endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
         name = f"{endpoint.__module__}.{endpoint.__qualname__}"
-        own = _request_parameter(endpoint)
+        route = Seam(endpoint)
 
         @wraps(endpoint)
         async def looked_up(*arguments: Any, **named: Any) -> Any:
-            request: Request | None = named.get(own) if own else named.pop(_REQUEST, None)
-            request = request or _request_among(arguments)
+            request = route.request(arguments, named)
             if request is None:  # called by the app's own code, not by a route
                 return await called(*arguments, **named)
-            exchange: CacheExchange | None = request.scope.get(EXCHANGE)
-            if exchange is None:
-                raise NoCacheError("cached() needs the cache's layer: app.add_middleware(CacheMiddleware, cache=cache)")
+            exchange = exchange_of(request)
             answer = await exchange.look_up(policy, name, request)
             return await called(*arguments, **named) if answer is None else answer
 
-        if own is None:
-            looked_up.__signature__ = _with_request(inspect.signature(endpoint))  # type: ignore[attr-defined]
+        route.join(looked_up)
         return looked_up  # type: ignore[return-value] # the same to FastAPI, which awaits either
 
     return decorate
 
 
-def _request_among(arguments: Sequence[Any]) -> Request | None:
-    first = arguments[0] if arguments else None
-    found = first if isinstance(first, Request) else getattr(first, "request", None)
-    return found if isinstance(found, Request) else None
+def exchange_of(request: Request) -> CacheExchange:
+    """What the layer has left in the request.
+
+    Raises:
+        NoCacheError: There is none.
+    """
+    exchange: CacheExchange | None = request.scope.get(EXCHANGE)
+    if exchange is None:
+        raise NoCacheError("a cached endpoint needs the layer: app.add_middleware(CacheMiddleware, cache=cache)")
+    return exchange
+
+
+class Seam:
+    """How a wrapper of an endpoint gets the request: by the endpoint's own parameter, by one more, or by an argument.
+
+    FastAPI fills no second parameter with the request.
+    """
+
+    def __init__(self, endpoint: Callable[..., Any]) -> None:
+        self._signature = inspect.signature(endpoint)
+        self._own = _request_parameter(endpoint)
+
+    def request(self, arguments: Sequence[Any], named: dict[str, Any]) -> Request | None:
+        """The request of a call, taken out of what is not the endpoint's; `None` where no route has called."""
+        given = named.get(self._own) if self._own else named.pop(_REQUEST, None)
+        if given is None and arguments:
+            first = arguments[0]
+            given = first if isinstance(first, Request) else getattr(first, "request", None)
+        return given if isinstance(given, Request) else None
+
+    def join(self, wrapper: Callable[..., Any]) -> None:
+        """Let FastAPI see the endpoint's parameters on the wrapper, and one for the request."""
+        parameters = list(self._signature.parameters.values())
+        if self._own is None:
+            parameters.append(inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request))
+        wrapper.__signature__ = self._signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
 
 def _request_parameter(endpoint: Callable[..., Any]) -> str | None:
-    """The name of the endpoint's own parameter for the request, as FastAPI fills no second one."""
     try:
         hints = get_type_hints(endpoint)
     except NameError:  # one that only type checkers know; FastAPI has its say about it
@@ -91,9 +118,3 @@ def _request_parameter(endpoint: Callable[..., Any]) -> str | None:
         if name != "return" and isinstance(annotation, type) and issubclass(annotation, Request):
             return name
     return None
-
-
-def _with_request(signature: inspect.Signature) -> inspect.Signature:
-    """The signature with the request as one more parameter, for FastAPI to give."""
-    request = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    return signature.replace(parameters=[*signature.parameters.values(), request])

@@ -54,7 +54,9 @@ class CacheExchange:
         self.forwarded = b"bypass"
         """Why the endpoint was called, in a word of RFC 9211, section 2.2."""
 
-    async def look_up(self, policy: CachePolicy, name: str, request: Request) -> Response | None:
+    async def look_up(
+        self, policy: CachePolicy, name: str, request: Request, *, by_path: bool = True
+    ) -> Response | None:
         """The stored answer, or `None` if the endpoint has to make one."""
         scope = request.scope
         self.policy = policy
@@ -62,7 +64,7 @@ class CacheExchange:
         try:
             if not is_readable(scope["method"], headers):
                 return None
-            key = key_of(policy, name, scope, headers)
+            key = key_of(policy, name, scope, headers, by_path=by_path)
             if self._repeats:
                 await self._keep_claim_of(key)
                 return None

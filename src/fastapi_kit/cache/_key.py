@@ -15,7 +15,9 @@ from fastapi_kit._principal import whose
 from fastapi_kit.cache._policy import CachePolicy
 
 
-def key_of(policy: CachePolicy, name: str, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+def key_of(
+    policy: CachePolicy, name: str, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], *, by_path: bool = True
+) -> str:
     """The key of the answer to this request, as 32 hexadecimal digits.
 
     Args:
@@ -23,13 +25,15 @@ def key_of(policy: CachePolicy, name: str, scope: Mapping[str, Any], headers: Ma
         name: Of the endpoint; the path, with all prefixes and parameters, is the request's.
         scope: The request's, after its dependencies have run.
         headers: The request's, with the values of a repeated one joined.
+        by_path: Whether host, path and query count, too; else the name says all of them that does.
 
     Raises:
         UnknownUserError: The answer is not to be shared with any other request.
     """
     digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16)
-    query: bytes = scope["query_string"]
-    _add(digest, scope["path"].encode("utf-8", "surrogatepass"), _regular(query), headers.get(b"host", b""))
+    if by_path:
+        path: str = scope["path"]
+        _add(digest, path.encode("utf-8", "surrogatepass"), _regular(scope["query_string"]), headers.get(b"host", b""))
     _add(digest, *(headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary))
     if policy.scope != "public":
         for part in whose(scope, headers):
