@@ -333,6 +333,20 @@ def test_the_document_tells_of_keys() -> None:
     assert "parameters" not in paths["/n"]["get"]
 
 
+async def test_headers_that_differ_with_each_try_do_not_matter() -> None:
+    """Proxies and clients add some; only those count that tell persons apart, or what `owner` says."""
+    app = FastAPI()
+    app.include_router(counting(Idempotency()), prefix="/a")
+    app.include_router(counting(Idempotency(owner=lambda request: request.headers["x-shop"])), prefix="/b")
+    async with client(app) as http:
+        for attempt in ("1", "2"):
+            headers = key("k", **{"x-attempt": attempt, "user-agent": f"shop/{attempt}", "x-shop": "s"})
+            assert (await http.post("/a/n", headers=headers)).json() == 1
+            assert (await http.post("/b/n", headers={**headers, "authorization": attempt})).json() == 1
+        assert (await http.post("/a/n", headers=key("k", **{"x-user-id": "ada"}))).json() == 2
+        assert (await http.post("/b/n", headers=key("k", **{"x-shop": "other"}))).json() == 2
+
+
 KEYS = st.sampled_from(["k", "l"])
 USERS = st.sampled_from([{}, {"authorization": "ada"}, {"authorization": "bob"}, {"x-api-key": "a"}, {"cookie": "s=1"}])
 

@@ -75,12 +75,13 @@ class Idempotency:
         keep: Seconds for which an answer is kept.
         lease: Seconds for which a key is held without news of the process that carries the request out.
         max_body: Bytes of the largest body that is kept; of a larger one, or a stream, it is kept that it was sent.
+        owner: Whose a request is, where that is neither said by `set_principal` nor by credentials in its headers.
 
     Raises:
         ValueError: A number is not above 0.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one attempt's bounds, each by its name
         self,
         store: IdempotencyStore | SQLIdempotency | None = None,
         *,
@@ -88,11 +89,13 @@ class Idempotency:
         keep: float = _DAY,
         lease: float = 10.0,
         max_body: int = MEBIBYTE,
+        owner: Callable[[Request], str] | None = None,
     ) -> None:
         if not (keep > 0 and lease > 0 and max_body > 0):
             raise ValueError(f"keep={keep!r}, lease={lease!r}, max_body={max_body!r}: all are above 0")
         self._store = MemoryIdempotency() if store is None else store
         self._required = required
+        self._owner = owner
         self._options: dict[str, Any] = {"keep": keep, "lease": lease, "max_body": max_body}
         self._lease = lease
         self.route_class: type[APIRoute] = _route_class(self)
@@ -177,7 +180,8 @@ class Idempotency:
             raise BadRequestError("This request needs an Idempotency-Key header.")
         headers = dict(request.scope["headers"])
         try:
-            key = record_key(key_in(sent), request.scope, owner_of(request.scope, headers))
+            owner = owner_of(request.scope, headers) if self._owner is None else [self._owner(request).encode()]
+            key = record_key(key_in(sent), request.scope, owner)
         except MalformedKeyError:
             raise BadRequestError("The Idempotency-Key is not of 1 to 255 visible ASCII characters.") from None
         except UnknownUserError:

@@ -2,8 +2,9 @@
 
 Theory of operation. A key names an attempt of one client at one thing (draft-ietf-httpapi-idempotency-key-header-07).
 Clients choose keys by themselves, so two clients may choose the same one: what is stored is found by a digest of the
-owner, the method, the path and the key. The owner is the principal where a dependency has said who it is, else all that
-the request says of who makes it. That the content is the same, too, is seen by a digest of its own, the fingerprint: a
+owner, the method, the path and the key. The owner is the principal where a dependency has said who it is, else what the
+headers say of who makes the request, by their names; not all headers, as proxies and clients add some that differ with
+each try. That the content is the same, too, is seen by a digest of its own, the fingerprint: a
 key that comes back with other content is a fault of the client.
 """
 
@@ -12,12 +13,19 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from fastapi_kit._principal import NEUTRAL_HEADERS, identity_of, principal_of
+from fastapi_kit._principal import identity_of, principal_of
 
 HEADER = b"idempotency-key"
 
 _KEY = re.compile(rb'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 """A string of structured fields (RFC 9651, section 3.3.3) without escapes, or the bare text that most clients send."""
+
+_OF_SOMEBODY = re.compile(
+    rb"auth|cookie|api-?key|token|session|secret|signature|user|account|tenant|client-id|customer"
+)
+"""In the names of headers that tell persons apart."""
+
+_NOT_OF_SOMEBODY = frozenset({b"user-agent"})
 
 _BOUNDARY = re.compile(rb'boundary="?([^";]+)"?')
 
@@ -54,8 +62,9 @@ def owner_of(scope: Any, headers: Mapping[bytes, bytes]) -> list[bytes]:
     if principal is not None:
         return [b"principal", identity_of(principal)]
     parts = [b"headers"]
-    for name in sorted(headers.keys() - NEUTRAL_HEADERS - {HEADER}):
-        parts += (name, headers[name])
+    for name in sorted(headers.keys() - _NOT_OF_SOMEBODY):
+        if _OF_SOMEBODY.search(name):
+            parts += (name, headers[name])
     return parts
 
 
