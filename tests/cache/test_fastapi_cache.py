@@ -1,7 +1,7 @@
 """Code that is written for fastapi-cache2, and what was wrong with it there."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ async def test_the_quick_start_runs() -> None:
     kit_cache = Cache()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         FastAPICache.init(KitBackend(kit_cache), prefix="fastapi-cache", key_builder=user_key_builder)
         yield
 
@@ -45,12 +45,12 @@ async def test_the_quick_start_runs() -> None:
     calls = count(1)
 
     @cache()
-    async def get_cache():  # type: ignore[no-untyped-def] # noqa: ANN202 - as in the README
+    async def get_cache() -> Any:
         return next(calls)
 
     @app.get("/")
     @cache(expire=60)
-    async def index():  # type: ignore[no-untyped-def] # noqa: ANN202
+    async def index() -> Any:
         return {"hello": "world", "call": next(calls)}
 
     try:
@@ -74,21 +74,16 @@ class UpperCoder(Coder):
 
     @classmethod
     def encode(cls, value: Any) -> bytes:
+        """In capitals."""
         return str(value).upper().encode()
 
     @classmethod
     def decode(cls, value: bytes) -> Any:
+        """As it was encoded."""
         return value.decode()
 
 
-def request_key_builder(  # type: ignore[no-untyped-def] # noqa: ANN201 - as in the README
-    func,
-    namespace: str = "",
-    *,
-    request: Request = None,
-    response: Response = None,
-    **kwargs,  # type: ignore[assignment] # noqa: ANN001, ANN003
-):
+def request_key_builder(func: Any, namespace: str = "", *, request: Any = None, response: Any = None, **_: Any) -> str:
     """The README's."""
     return ":".join([namespace, request.method.lower(), request.url.path, repr(sorted(request.query_params.items()))])
 
@@ -105,12 +100,12 @@ async def test_the_other_examples_run(kit: Cache) -> None:
 
     @router.get("/coded")
     @cache(expire=60, coder=UpperCoder)
-    async def coded():  # type: ignore[no-untyped-def] # noqa: ANN202
+    async def coded() -> Any:
         return {"hello": next(calls)}
 
     @router.get("/built")
     @cache(expire=60, key_builder=request_key_builder)
-    async def built():  # type: ignore[no-untyped-def] # noqa: ANN202
+    async def built() -> Any:
         return next(calls)
 
     @cache(expire=60, coder=UpperCoder)

@@ -87,8 +87,7 @@ class Cache:
         The tags are `book` and `book:1` for the resource `book` and the key 1; parts of a composite key are joined by
         commas.
         """
-        keys = (",".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in changed.keys)
-        await self.invalidate(changed.resource, *(f"{changed.resource}:{key}" for key in keys))
+        await self.invalidate(changed.resource, *(f"{changed.resource}:{_joined(key)}" for key in changed.keys))
 
     def refresh(self, key: str, work: Coroutine[Any, Any, None]) -> None:
         """Make the answer of a key anew in the background, unless that is being done."""
@@ -114,3 +113,8 @@ class Cache:
         del self._refreshes[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.warning("An answer could not be made anew; the stale one is given on.", exc_info=error)
+
+
+def _joined(key: Any) -> str:
+    parts: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+    return ",".join(map(str, parts))

@@ -1,9 +1,9 @@
 """`cached`: what a route says of its answers, and where a stored one is given instead."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial, wraps
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -52,7 +52,7 @@ def cached(  # noqa: PLR0913 - a policy, each part by its name
     def decorate(endpoint: F) -> F:
         if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
             raise TypeError(f"{endpoint.__qualname__} is a stream, which is not cached")
-        called = endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
+        called = awaitable(endpoint)
         name = f"{endpoint.__module__}.{endpoint.__qualname__}"
         route = Seam(endpoint)
 
@@ -69,6 +69,11 @@ def cached(  # noqa: PLR0913 - a policy, each part by its name
         return looked_up  # type: ignore[return-value] # the same to FastAPI, which awaits either
 
     return decorate
+
+
+def awaitable(endpoint: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """The endpoint, in a thread if it would block, as FastAPI does."""
+    return endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
 
 
 def exchange_of(request: Request) -> CacheExchange:
@@ -95,11 +100,11 @@ class Seam:
 
     def request(self, arguments: Sequence[Any], named: dict[str, Any]) -> Request | None:
         """The request of a call, taken out of what is not the endpoint's; `None` where no route has called."""
-        given = named.get(self._own) if self._own else named.pop(_REQUEST, None)
+        given: Any = named.get(self._own) if self._own else named.pop(_REQUEST, None)
         if given is None and arguments:
             first = arguments[0]
             given = first if isinstance(first, Request) else getattr(first, "request", None)
-        return given if isinstance(given, Request) else None
+        return cast("Request", given) if isinstance(given, Request) else None
 
     def join(self, wrapper: Callable[..., Any]) -> None:
         """Let FastAPI see the endpoint's parameters on the wrapper, and one for the request."""

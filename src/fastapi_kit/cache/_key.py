@@ -30,15 +30,15 @@ def key_of(
     Raises:
         UnknownUserError: The answer is not to be shared with any other request.
     """
-    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16)
+    parts = [name.encode("utf-8", "surrogatepass")]
     if by_path:
         path: str = scope["path"]
-        _add(digest, path.encode("utf-8", "surrogatepass"), _regular(scope["query_string"]), headers.get(b"host", b""))
-    _add(digest, *(headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary))
+        parts += (path.encode("utf-8", "surrogatepass"), _regular(scope["query_string"]), headers.get(b"host", b""))
+    parts += [headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary]
     if policy.scope != "public":
-        for part in whose(scope, headers):
-            _add(digest, part)
-    return digest.hexdigest()
+        parts += whose(scope, headers)
+    # With their lengths, so that no two lists of parts are the same bytes.
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=16).hexdigest()
 
 
 def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -53,15 +53,11 @@ def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def _regular(query: bytes) -> bytes:
     """The query with its parameters in the order of their names; repeated ones keep their order, which may matter."""
-    return b"&".join(sorted(query.split(b"&"), key=_name)) if b"&" in query else query
+    if b"&" not in query:
+        return query
+    pairs: list[bytes] = query.split(b"&")
+    return b"&".join(sorted(pairs, key=_name))
 
 
 def _name(pair: bytes) -> bytes:
-    return pair.partition(b"=")[0]
-
-
-def _add(digest: Any, *parts: bytes) -> None:
-    """Add parts so that no two lists of parts are the same bytes."""
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
+    return pair[: pair.index(b"=")] if b"=" in pair else pair

@@ -10,26 +10,26 @@ Code that says `@cache(expire=300)` changes its import line, and how the cache i
 
 Theory of operation. Of an endpoint, `cache` stores what `cached` does: the rendered answer, for its user. Of any other
 function it is fastapi-cache2's own decorator, which stores the result as the coder writes it. That decorator asks a
-backend for a value, calls the function if there is none, and sets the value; so `KitBackend` lets the first who asks go,
-and the others wait until it has set the value, or its task has ended without.
+backend for a value, calls the function if there is none, and sets the value; so `KitBackend` lets the first who asks
+go, and the others wait until it has set the value, or its task has ended without.
 """
 
 import asyncio
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from contextlib import suppress
+from functools import wraps
 from hashlib import blake2b
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic_core import PydanticSerializationError, to_json
-from starlette.concurrency import run_in_threadpool
 
 from fastapi_kit._principal import UnknownUserError
 from fastapi_kit.cache._answer import StoredAnswer
 from fastapi_kit.cache._cache import Cache
-from fastapi_kit.cache._decorator import Seam, exchange_of
+from fastapi_kit.cache._decorator import Seam, awaitable, exchange_of
 from fastapi_kit.cache._key import headers_of, key_of
 from fastapi_kit.cache._policy import CachePolicy
 from fastapi_kit.cache._store import CacheUnavailableError, Claim
@@ -65,7 +65,8 @@ def cache(
     """fastapi-cache2's decorator, with its arguments.
 
     On an endpoint: the answer is stored as it is sent, so no coder is needed, and only requests that say the same of
-    who makes them share it, also under a `key_builder` of the app's own. On any other function: as ever, by the backend.
+    who makes them share it, also under a `key_builder` of the app's own. On any other function: as ever, by the
+    backend.
 
     Args:
         expire: Seconds; by default those of `FastAPICache.init`, or a day.
@@ -76,7 +77,7 @@ def cache(
     """
 
     def decorate(function: F) -> F:
-        called = function if inspect.iscoroutinefunction(function) else partial(run_in_threadpool, function)
+        called = awaitable(function)
         values = _theirs(expire, coder, key_builder, namespace, injected_dependency_namespace)(function)
         seam = Seam(function)
 
@@ -124,7 +125,7 @@ def _marked(answer: Response) -> Response:
     return answer
 
 
-def user_key_builder(
+def user_key_builder(  # noqa: PLR0913 - as all key builders
     func: Callable[..., Any],
     namespace: str = "",
     *,
@@ -245,10 +246,8 @@ class KitBackend(Backend):
             self._cache.refresh(f"release of {key}", self._release(claim))
 
     async def _release(self, claim: Claim) -> None:
-        try:
+        with suppress(CacheUnavailableError):  # it ends by itself then
             await self._cache.store.release(claim)
-        except CacheUnavailableError:
-            pass  # it ends by itself
 
 
 def _digest(key: str) -> str:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from itertools import count
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit.idempotency._record import Record
+from fastapi_kit.idempotency._record import Headers, Record
 from fastapi_kit.idempotency._store import Beginning, Begun, InProgress
 
 MEBIBYTE = 1024 * 1024
@@ -30,7 +30,8 @@ class MemoryIdempotency:
         self._max_bytes = max_bytes
         self._clock = clock
         self._held: dict[str, tuple[Begun, float]] = {}
-        self._records: OrderedDict[str, tuple[Record, float]] = OrderedDict()
+        # As tuples of what the garbage collector does not follow: there may be many.
+        self._records: OrderedDict[str, tuple[str, int, Headers, bytes, float]] = OrderedDict()
         self._tokens = count()
         self.size = 0
         """What the records weigh now, in bytes."""
@@ -40,8 +41,9 @@ class MemoryIdempotency:
         now = self._clock.monotonic()
         found = self._records.get(key)
         if found is not None:
-            if now < found[1]:
-                return found[0]
+            content, status, headers, body, until = found
+            if now < until:
+                return Record(content, status, list(headers), body)
             self._drop(key)
         held = self._held.get(key)
         if held is not None and now < held[1]:
@@ -62,7 +64,8 @@ class MemoryIdempotency:
         if not self._holds(begun):
             return
         del self._held[begun.key]
-        self._records[begun.key] = record, self._clock.monotonic() + keep
+        until = self._clock.monotonic() + keep
+        self._records[begun.key] = record.fingerprint, record.status, tuple(record.headers), record.body, until
         self.size += record.size
         while self.size > self._max_bytes:
             self._drop(next(iter(self._records)))
@@ -77,5 +80,4 @@ class MemoryIdempotency:
         return held is begun and self._clock.monotonic() < until
 
     def _drop(self, key: str) -> None:
-        record, _ = self._records.pop(key)
-        self.size -= record.size
+        self.size -= Record(*self._records.pop(key)[:-1]).size

@@ -10,6 +10,7 @@ key that comes back with other content is a fault of the client.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -62,10 +63,14 @@ def owner_of(scope: Any, headers: Mapping[bytes, bytes]) -> list[bytes]:
     if principal is not None:
         return [b"principal", identity_of(principal)]
     parts = [b"headers"]
-    for name in sorted(headers.keys() - _NOT_OF_SOMEBODY):
-        if _OF_SOMEBODY.search(name):
-            parts += (name, headers[name])
+    for name in sorted(filter(_is_of_somebody, headers)):
+        parts += (name, headers[name])
     return parts
+
+
+@lru_cache(maxsize=1_000)
+def _is_of_somebody(name: bytes) -> bool:
+    return name not in _NOT_OF_SOMEBODY and _OF_SOMEBODY.search(name) is not None
 
 
 def fingerprint(query: bytes, content_type: bytes, body: bytes) -> str:
@@ -80,8 +85,4 @@ def fingerprint(query: bytes, content_type: bytes, body: bytes) -> str:
 
 
 def _digest(*parts: bytes) -> str:
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.hexdigest()
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=16).hexdigest()
