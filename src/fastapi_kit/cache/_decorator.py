@@ -103,7 +103,7 @@ class Seam:
         given: Any = named.get(self._own) if self._own else named.pop(_REQUEST, None)
         if given is None and arguments:
             first = arguments[0]
-            given = first if isinstance(first, Request) else getattr(first, "request", None)
+            given = getattr(first, "request", first)  # of a context, or it is the request itself
         return cast("Request", given) if isinstance(given, Request) else None
 
     def join(self, wrapper: Callable[..., Any]) -> None:

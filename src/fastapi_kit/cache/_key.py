@@ -55,8 +55,8 @@ def _regular(query: bytes) -> bytes:
     """The query with its parameters in the order of their names; repeated ones keep their order, which may matter."""
     if b"&" not in query:
         return query
-    pairs: list[bytes] = query.split(b"&")
-    return b"&".join(sorted(pairs, key=_name))
+    ordered = sorted(query.split(b"&"), key=_name)
+    return b"&".join(ordered)
 
 
 def _name(pair: bytes) -> bytes:
