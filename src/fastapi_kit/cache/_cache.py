@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 
@@ -116,4 +116,4 @@ class Cache:
 
 
 def _joined(key: Any) -> str:
-    return ",".join(map(str, cast("tuple[Any, ...]", key))) if isinstance(key, tuple) else str(key)
+    return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)  # pyright: ignore[reportUnknownArgumentType]

@@ -62,6 +62,7 @@ def cached(  # noqa: PLR0913 - a policy, each part by its name
             if request is None:  # called by the app's own code, not by a route
                 return await called(*arguments, **named)
             exchange = exchange_of(request)
+            exchange.front.remember(looked_up, policy, name, request.scope)
             answer = await exchange.look_up(policy, name, request)
             return await called(*arguments, **named) if answer is None else answer
 

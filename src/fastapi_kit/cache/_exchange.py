@@ -1,7 +1,7 @@
 """One request and the cache: from the look-up to the bytes that are stored."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from fastapi_kit._principal import UnknownUserError
 from fastapi_kit.cache._answer import StoredAnswer, is_known
 from fastapi_kit.cache._cache import Cache
 from fastapi_kit.cache._flights import Landing
+from fastapi_kit.cache._front import Front, Known
 from fastapi_kit.cache._key import headers_of, key_of
 from fastapi_kit.cache._policy import CachePolicy, directives, freshness, is_readable, satisfies, wants_new
 from fastapi_kit.cache._store import CacheUnavailableError, Claim
@@ -38,14 +39,16 @@ class CacheExchange:
     Args:
         cache: The app's.
         refresh: How the request is answered once more.
+        front: Of the layer.
         claim: For which a new answer is made, if the request is such a repetition.
     """
 
-    __slots__ = ("_repeats", "cache", "claim", "forwarded", "given", "headers", "policy", "refresh")
+    __slots__ = ("_repeats", "cache", "claim", "forwarded", "front", "given", "headers", "policy", "refresh")
 
-    def __init__(self, cache: Cache, refresh: Refresh, claim: Claim | None = None) -> None:
+    def __init__(self, cache: Cache, refresh: Refresh, front: Front, claim: Claim | None = None) -> None:
         self.cache = cache
         self.refresh = refresh
+        self.front = front
         self.claim = claim
         self._repeats = claim is not None
         self.policy: CachePolicy | None = None
@@ -71,6 +74,20 @@ class CacheExchange:
             answer = await self._find(policy, key, request)
         except UnknownUserError:
             return None
+        except CacheUnavailableError:
+            return None
+        return None if answer is None else self._give(answer, scope)
+
+    async def look_up_early(self, known: Known, scope: Scope) -> Response | None:
+        """The stored answer to a request that is not routed yet, or `None` to route it."""
+        self.headers = headers = headers_of(scope["headers"])
+        asked = directives(headers.get(b"cache-control"))
+        if not is_readable("GET", headers) or wants_new(asked):
+            return None
+        tags = known.policy.tags_of(None)
+        try:
+            key = key_of(known.policy, known.name, scope, headers)
+            answer = await self._usable(known.policy, key, tags, asked)
         except CacheUnavailableError:
             return None
         return None if answer is None else self._give(answer, scope)
@@ -119,7 +136,7 @@ class CacheExchange:
         return await self._wait_or_claim(policy, key, tags)
 
     async def _usable(
-        self, policy: CachePolicy, key: str, tags: tuple[str, ...], asked: Mapping[str, str | None]
+        self, policy: CachePolicy, key: str, tags: Sequence[str], asked: Mapping[str, str | None]
     ) -> StoredAnswer | None:
         answer = await self.cache.store.read(key, tags)
         if answer is None:
@@ -133,7 +150,7 @@ class CacheExchange:
             self.cache.refresh(key, self._refreshed(key, tags))
         return answer
 
-    async def _refreshed(self, key: str, tags: tuple[str, ...]) -> None:
+    async def _refreshed(self, key: str, tags: Sequence[str]) -> None:
         try:
             claim = await self.cache.store.claim(key, tags, self.cache.lease)
         except CacheUnavailableError:
@@ -141,7 +158,7 @@ class CacheExchange:
         if claim is not None:
             await self.refresh(claim)
 
-    async def _wait_or_claim(self, policy: CachePolicy, key: str, tags: tuple[str, ...]) -> StoredAnswer | None:
+    async def _wait_or_claim(self, policy: CachePolicy, key: str, tags: Sequence[str]) -> StoredAnswer | None:
         """Claim the answer, or wait for somebody else's; `None` with or without a claim means: call the endpoint."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.cache.lease
@@ -157,7 +174,7 @@ class CacheExchange:
                     return found
         return None
 
-    async def _lead(self, policy: CachePolicy, key: str, tags: tuple[str, ...], until: float) -> StoredAnswer | None:
+    async def _lead(self, policy: CachePolicy, key: str, tags: Sequence[str], until: float) -> StoredAnswer | None:
         """Claim the answer for this process, or look until another process has stored it."""
         landing: Landing = "unstorable"
         try:
@@ -172,7 +189,7 @@ class CacheExchange:
         return found
 
     async def _look_or_claim(
-        self, policy: CachePolicy, key: str, tags: tuple[str, ...], until: float
+        self, policy: CachePolicy, key: str, tags: Sequence[str], until: float
     ) -> StoredAnswer | None:
         loop = asyncio.get_running_loop()
         pause = _FIRST_LOOK

@@ -8,6 +8,7 @@ a stream is passed on piece by piece, and stored at its end if it was not too lo
 """
 
 import asyncio
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from fastapi_kit.cache._answer import StoredAnswer, is_known, strong_etag
 from fastapi_kit.cache._cache import Cache
 from fastapi_kit.cache._exchange import EXCHANGE, CacheExchange, of_304
 from fastapi_kit.cache._flights import Landing
+from fastapi_kit.cache._front import Front
 from fastapi_kit.cache._policy import CachePolicy, storing_time
 from fastapi_kit.cache._store import Claim
 
@@ -34,18 +36,20 @@ class CacheMiddleware:
     def __init__(self, app: ASGIApp, *, cache: Cache) -> None:
         self.app = app
         self.cache = cache
+        self._front = Front(CacheMiddleware)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run what is inside, and store its answer if that was asked for."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        original = {**scope}
-
-        async def refresh(claim: Claim) -> None:
-            await self._refresh(original, claim)
-
-        await self._run(scope, receive, send, CacheExchange(self.cache, refresh))
+        exchange = CacheExchange(self.cache, partial(self._refresh, {**scope}), self._front)
+        known = self._front.known(scope)
+        if known is not None and (answer := await exchange.look_up_early(known, scope)) is not None:
+            scope.update(known.routed)
+            await answer(scope, receive, send)
+            return
+        await self._run(scope, receive, send, exchange)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, exchange: CacheExchange) -> None:
         scope[EXCHANGE] = exchange
@@ -75,7 +79,7 @@ class CacheMiddleware:
         """Answer the request once more, as if it came now and without the client's copy."""
         headers = [pair for pair in original["headers"] if pair[0] not in _CONDITIONS]
         scope = {**original, "headers": headers, "state": {**original.get("state", {})}}
-        await self._run(scope, _no_body, _nowhere, CacheExchange(self.cache, _never, claim))
+        await self._run(scope, _no_body, _nowhere, CacheExchange(self.cache, _never, self._front, claim))
 
 
 async def _no_body() -> Message:

@@ -64,6 +64,8 @@ class CachePolicy:
             raise ValueError(f'scope={self.scope!r}: "user", or "public" for what everybody may see')
         if not 0 <= self.max_age <= self.ttl:
             raise ValueError(f"max_age={self.max_age!r}: from 0 up to the ttl, {self.ttl}")
+        if not callable(self.tags) and not isinstance(self.tags, str):
+            object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         if isinstance(self.tags, str) or isinstance(self.vary, str):
             raise ValueError("tags and vary take several names: write ['books'] for one")  # noqa: TRY004 - an argument's value
 
@@ -85,10 +87,11 @@ class CachePolicy:
         names = frozenset(name.lower() for name in self.vary)
         return names | {"*"} if self.scope == "user" else names
 
-    def tags_of(self, request: Request) -> tuple[str, ...]:
-        """The tags of the answer to this request, each once and in a fixed order."""
-        tags = self.tags(request) if callable(self.tags) else self.tags
-        return tuple(sorted(set(tags)))
+    def tags_of(self, request: Request | None) -> Sequence[str]:
+        """The tags of the answer to this request, each once and in a fixed order; a function of them needs it."""
+        if not callable(self.tags):
+            return self.tags
+        return () if request is None else tuple(sorted(set(self.tags(request))))
 
 
 def directives(header: bytes | None) -> Mapping[str, str | None]:
