@@ -5,10 +5,13 @@ from collections import OrderedDict
 from itertools import count
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit.idempotency._record import Headers, Record
+from fastapi_kit.idempotency._record import Record
 from fastapi_kit.idempotency._store import Beginning, Begun, InProgress
 
 MEBIBYTE = 1024 * 1024
+
+_OVERHEAD = 400
+"""About how many bytes a record takes besides its answer."""
 
 
 class MemoryIdempotency:
@@ -30,8 +33,8 @@ class MemoryIdempotency:
         self._max_bytes = max_bytes
         self._clock = clock
         self._held: dict[str, tuple[Begun, float]] = {}
-        # As tuples of what the garbage collector does not follow: there may be many.
-        self._records: OrderedDict[str, tuple[str, int, Headers, bytes, float]] = OrderedDict()
+        # The answers as bytes, which the garbage collector does not follow: there may be many.
+        self._records: OrderedDict[str, tuple[str, bytes, float]] = OrderedDict()
         self._tokens = count()
         self.size = 0
         """What the records weigh now, in bytes."""
@@ -41,9 +44,9 @@ class MemoryIdempotency:
         now = self._clock.monotonic()
         found = self._records.get(key)
         if found is not None:
-            content, status, headers, body, until = found
+            content, answer, until = found
             if now < until:
-                return Record(content, status, list(headers), body)
+                return Record.of(content, answer)
             self._drop(key)
         held = self._held.get(key)
         if held is not None and now < held[1]:
@@ -64,9 +67,9 @@ class MemoryIdempotency:
         if not self._holds(begun):
             return
         del self._held[begun.key]
-        until = self._clock.monotonic() + keep
-        self._records[begun.key] = record.fingerprint, record.status, tuple(record.headers), record.body, until
-        self.size += record.size
+        answer = record.answer()
+        self._records[begun.key] = record.fingerprint, answer, self._clock.monotonic() + keep
+        self.size += _OVERHEAD + len(answer)
         while self.size > self._max_bytes:
             self._drop(next(iter(self._records)))
 
@@ -80,4 +83,4 @@ class MemoryIdempotency:
         return held is begun and self._clock.monotonic() < until
 
     def _drop(self, key: str) -> None:
-        self.size -= Record(*self._records.pop(key)[:-1]).size
+        self.size -= _OVERHEAD + len(self._records.pop(key)[1])

@@ -1,10 +1,8 @@
 """What is kept of a request that was carried out. Pure."""
 
-import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -12,7 +10,6 @@ TOO_LARGE = 0
 """The status of a record whose answer was not kept: that the request was carried out is all that is known."""
 
 _HEAD = struct.Struct(">HI")
-_OVERHEAD = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +28,9 @@ class Record:
     headers: Headers = ()
     body: bytes = b""
 
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        return _OVERHEAD + len(self.body) + sum(len(name) + len(value) + 100 for name, value in self.headers)
-
     def answer(self) -> bytes:
         """Status, headers and body as bytes."""
-        headers = headers_as_json(self.headers).encode()
+        headers = headers_as_bytes(self.headers)
         return b"".join((_HEAD.pack(self.status, len(headers)), headers, self.body))
 
     @classmethod
@@ -46,15 +38,15 @@ class Record:
         """The record with what `answer` gave."""
         status, length = _HEAD.unpack_from(answer)
         end = _HEAD.size + length
-        return cls(fingerprint, status, headers_from_json(answer[_HEAD.size : end]), answer[end:])
+        return cls(fingerprint, status, headers_from_bytes(answer[_HEAD.size : end]), answer[end:])
 
 
-def headers_as_json(headers: Headers) -> str:
-    """Headers as a text."""
-    return json.dumps([[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers])
+def headers_as_bytes(headers: Headers) -> bytes:
+    """Headers as lines, as HTTP/1.1 sends them: no name has a colon, and neither has a line's end."""
+    return b"".join([b"%b:%b\n" % pair for pair in headers])
 
 
-def headers_from_json(text: str | bytes) -> list[tuple[bytes, bytes]]:
-    """What `headers_as_json` was given."""
-    pairs: Any = json.loads(text)
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+def headers_from_bytes(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """What `headers_as_bytes` was given."""
+    pairs = (line.partition(b":") for line in lines.split(b"\n")[:-1])
+    return [(name, value) for name, _, value in pairs]

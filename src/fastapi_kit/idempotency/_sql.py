@@ -18,7 +18,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    Text,
     delete,
     func,
     insert,
@@ -27,7 +26,7 @@ from sqlalchemy import select as sql_select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit.idempotency._record import Record, headers_as_json, headers_from_json
+from fastapi_kit.idempotency._record import Record, headers_as_bytes, headers_from_bytes
 from fastapi_kit.idempotency._store import Beginning, Begun, InProgress
 
 
@@ -49,7 +48,7 @@ class SQLIdempotency:
             Column("key", String(32), primary_key=True),
             Column("fingerprint", String(32), nullable=False),
             Column("status", SmallInteger, nullable=False),
-            Column("headers", Text, nullable=False),
+            Column("headers", LargeBinary, nullable=False),
             Column("body", LargeBinary, nullable=False),
             Column("expires_at", BigInteger, nullable=False, index=True),
         )
@@ -88,7 +87,7 @@ class SessionIdempotency:
         if found["expires_at"] <= _epoch(self._clock):
             await self._session.execute(delete(self._table).where(columns.key == key))
             return Begun(key, fingerprint, "")
-        return Record(found["fingerprint"], found["status"], headers_from_json(found["headers"]), found["body"])
+        return Record(found["fingerprint"], found["status"], headers_from_bytes(found["headers"]), found["body"])
 
     async def renew(self, begun: Begun, lease: float) -> bool:  # noqa: ARG002
         """The transaction holds the key by itself."""
@@ -100,7 +99,7 @@ class SessionIdempotency:
             "key": begun.key,
             "fingerprint": record.fingerprint,
             "status": record.status,
-            "headers": headers_as_json(record.headers),
+            "headers": headers_as_bytes(record.headers),
             "body": record.body,
             "expires_at": _epoch(self._clock) + int(keep),
         }
