@@ -12,6 +12,7 @@ from fastapi_cache.backends.redis import RedisBackend
 from fastapi_cache.decorator import cache as fastapi_cache2
 from pydantic import BaseModel
 from redis.asyncio import Redis
+from starlette.types import Receive, Scope, Send
 
 from fastapi_kit.cache import Cache, CacheMiddleware, cached
 from fastapi_kit.cache.redis import RedisCache
@@ -47,14 +48,27 @@ def app_with(endpoint: Endpoint) -> FastAPI:
     return app
 
 
+BODY = b"[" + b",".join(item.model_dump_json().encode() for item in ITEMS) + b"]"
+
+
 def ready() -> FastAPI:
     """An app that has the bytes: what is left is FastAPI's own work for a request."""
-    body = b"[" + b",".join(item.model_dump_json().encode() for item in ITEMS) + b"]"
 
     async def endpoint() -> Response:
-        return Response(body, media_type="application/json")
+        return Response(BODY, media_type="application/json")
 
     return app_with(endpoint)
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """No framework: what is left is the work of the one who calls."""
+    if scope["type"] == "lifespan":
+        for phase in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{phase}.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": BODY})
 
 
 def ours(redis_url: str | None, prefix: str) -> FastAPI:

@@ -1,8 +1,9 @@
 """One request with a key: from the look-up to the record."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import event
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from fastapi_kit.errors import ServiceUnavailableError
+from fastapi_kit.idempotency._heartbeat import Heartbeat
 from fastapi_kit.idempotency._record import TOO_LARGE, Record
 from fastapi_kit.idempotency._store import Begun, IdempotencyStore
 
@@ -27,27 +29,44 @@ _NOT_KEPT = frozenset({b"date", b"connection", b"transfer-encoding"})
 _SERVER_ERRORS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long keys are held, and what is kept for how long.
+
+    Attributes:
+        lease: Seconds that a key is held without news of this process.
+        keep: Seconds that a record is kept.
+        max_body: Bytes of the largest body that is kept.
+    """
+
+    lease: float
+    keep: float
+    max_body: int
+
+
 class Attempt:
     """Holds a key while its request is carried out, and keeps the answer.
 
     Args:
         store: Where the key is held.
         begun: What the store said.
-        lease: Seconds that the key is held without news of this process.
-        keep: Seconds that the record is kept.
-        max_body: Bytes of the largest body that is kept.
+        bounds: Of the key and the record.
+        heartbeat: Renews the key meanwhile.
     """
 
-    def __init__(self, store: IdempotencyStore, begun: Begun, *, lease: float, keep: float, max_body: int) -> None:
+    def __init__(self, store: IdempotencyStore, begun: Begun, bounds: Bounds, heartbeat: Heartbeat) -> None:
         self._store = store
         self._begun = begun
-        self._lease = lease
-        self._keep = keep
-        self._max_body = max_body
-        self._open = self._renews = True
-        self._loop = asyncio.get_running_loop()
-        self._renewal: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(lease / 3, self._start_renewal)
+        self._bounds = bounds
+        self._heartbeat = heartbeat
+        self._open = True
+        heartbeat.join(self)
+
+    async def renew(self) -> None:
+        """Hold the key for another lease."""
+        with suppress(ServiceUnavailableError):  # the next beat may reach the store
+            if not await self._store.renew(self._begun, self._bounds.lease) and self._open:
+                logger.error("A key was lost while its request was carried out; a retry may be carried out, too.")
 
     def let_go_on_rollback(self, session: AsyncSession) -> None:
         """Give the key back if what the session has written is undone, as when its commit fails."""
@@ -69,15 +88,14 @@ class Attempt:
     async def write(self, response: Response) -> None:
         """Keep the answer now: for a store that is part of the transaction."""
         if response.status_code < _SERVER_ERRORS and self._end():
-            await self._store.complete(self._begun, self._record_of(response), self._keep)
+            await self._store.complete(self._begun, self._record_of(response), self._bounds.keep)
 
     def written_later(self, response: Response) -> Response:
         """The response, whose answer is kept when it is sent: that is after the commit.
 
         If it is never sent, the key is free when the lease is over.
         """
-        self._timer.cancel()
-        self._renews = False
+        self._heartbeat.leave(self)
         return _Kept(response, self)
 
     async def keep(self, response: Response) -> None:
@@ -87,34 +105,21 @@ class Attempt:
             return
         if self._end():
             try:
-                await self._store.complete(self._begun, self._record_of(response), self._keep)
+                await self._store.complete(self._begun, self._record_of(response), self._bounds.keep)
             except ServiceUnavailableError:
                 logger.exception("An answer could not be kept: a retry after the lease is carried out again.")
 
     def _record_of(self, response: Response) -> Record:
         body: Any = getattr(response, "body", None)
-        if body is None or len(body) > self._max_body:
+        if body is None or len(body) > self._bounds.max_body:
             return Record(self._begun.fingerprint, TOO_LARGE)
         headers = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in _NOT_KEPT]
         return Record(self._begun.fingerprint, response.status_code, headers, bytes(body))
 
     def _end(self) -> bool:
         was_open, self._open = self._open, False
-        self._timer.cancel()
+        self._heartbeat.leave(self)
         return was_open
-
-    def _start_renewal(self) -> None:
-        self._renewal = self._loop.create_task(self._renew(), name="renewal of an idempotency key")
-
-    async def _renew(self) -> None:
-        try:
-            held = await self._store.renew(self._begun, self._lease)
-        except ServiceUnavailableError:
-            held = True  # perhaps; the next renewal will tell
-        if not held:
-            logger.error("A key was lost while its request was carried out: a retry may have been carried out, too.")
-        elif self._open and self._renews:
-            self._timer = self._loop.call_later(self._lease / 3, self._start_renewal)
 
 
 class _Kept(Response):

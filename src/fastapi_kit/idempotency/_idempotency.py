@@ -22,7 +22,8 @@ from fastapi_kit._asgi import SESSION, header
 from fastapi_kit._principal import UnknownUserError
 from fastapi_kit.db import get_session
 from fastapi_kit.errors import BadRequestError, ConflictError, UnprocessableContentError, raises
-from fastapi_kit.idempotency._attempt import ATTEMPT, Attempt, replayed
+from fastapi_kit.idempotency._attempt import ATTEMPT, Attempt, Bounds, replayed
+from fastapi_kit.idempotency._heartbeat import Heartbeat
 from fastapi_kit.idempotency._memory import MEBIBYTE, MemoryIdempotency
 from fastapi_kit.idempotency._record import TOO_LARGE, Record
 from fastapi_kit.idempotency._request import HEADER, MalformedKeyError, fingerprint, key_in, owner_of, record_key
@@ -96,8 +97,8 @@ class Idempotency:
         self._store = MemoryIdempotency() if store is None else store
         self._required = required
         self._owner = owner
-        self._options: dict[str, Any] = {"keep": keep, "lease": lease, "max_body": max_body}
-        self._lease = lease
+        self._bounds = Bounds(lease, keep, max_body)
+        self._heartbeat = Heartbeat(lease / 3)
         self.route_class: type[APIRoute] = _route_class(self)
         """For `APIRouter(route_class=...)`: its POST, PUT, PATCH and DELETE routes take keys."""
 
@@ -132,14 +133,14 @@ class Idempotency:
         session: AsyncSession | None = scope.get(SESSION)
         store = self._store_for(session)
         key, content = await self._read(request, sent)
-        beginning = await store.begin(key, content, self._lease)
+        beginning = await store.begin(key, content, self._bounds.lease)
         if isinstance(beginning, InProgress):
             raise ConflictError(
                 "A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"}
             )
         if isinstance(beginning, Record):
             return _again(beginning, content)
-        attempt = scope[ATTEMPT] = Attempt(store, beginning, **self._options)
+        attempt = scope[ATTEMPT] = Attempt(store, beginning, self._bounds, self._heartbeat)
         try:
             return await call()
         except BaseException:
