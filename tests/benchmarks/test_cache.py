@@ -7,7 +7,11 @@ from benchmarks._mode import Mode
 from benchmarks.cache import Suite
 from tests.services import require
 
-pytestmark = [pytest.mark.anyio, pytest.mark.redis]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.redis,
+    pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning"),  # by cashews
+]
 
 SHORT = Mode(Pace(rounds=1, calls=1, seconds=1))
 
@@ -16,12 +20,12 @@ async def test_hits_and_first_calls_are_set_beside_budgets_and_peers() -> None:
     """All apps answer the same, or nothing is measured; budgets are the goals."""
     require("redis")
     rows = await Suite(SHORT).run(lambda _: None)
-    budgets = [(row.name, row.peer_us, row.goal) for row in rows if row.peer == "budget"]
+    budgets = [(row.name, row.goal) for row in rows if row.peer == "budget"]
     assert budgets == [
-        ("cache.hit.memory.in_all.cpu", 20.0, 1.0),
-        ("cache.hit.memory.of_a_user.cpu", 20.0, 1.0),
-        ("cache.hit.redis.in_all.cpu", 150.0, 1.0),
-        ("cache.hit.redis.of_a_user.cpu", 150.0, 1.0),
-        ("cache.idempotent.memory.first.cpu", 25.0, 1.0),
+        ("cache.hit.memory.in_all.cpu", 1.0),
+        ("cache.hit.memory.of_a_user.cpu", 1.0),
+        ("cache.hit.redis.in_all.cpu", 1.0),
+        ("cache.hit.redis.of_a_user.cpu", 1.0),
+        ("cache.idempotent.memory.first.cpu", 1.0),
     ]
     assert {row.peer for row in rows} == {"budget", "fastapi-cache2", "cashews", "no cache", "without a key"}

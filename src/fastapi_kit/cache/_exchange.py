@@ -86,8 +86,7 @@ class CacheExchange:
             return None
         tags = known.policy.tags_of(None)
         try:
-            key = key_of(known.policy, known.name, scope, headers)
-            answer = await self._usable(known.policy, key, tags, asked)
+            answer = await self._usable(known.policy, known.key(scope, headers), tags, asked)
         except CacheUnavailableError:
             return None
         return None if answer is None else self._give(answer, scope)

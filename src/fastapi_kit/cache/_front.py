@@ -9,8 +9,8 @@ that it does not is found out anew for each path, as a router may be included on
 of the route as if it had been taken.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,9 +19,11 @@ from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from fastapi_kit._routes import walk
+from fastapi_kit.cache._key import key_of
 from fastapi_kit.cache._policy import CachePolicy
 from fastapi_kit.errors import ErrorBoundaryMiddleware
 
+_MOST_HOSTS = 10
 _MOST = 10_000
 """Paths and queries that are remembered; when there are more, all are learned anew."""
 
@@ -34,11 +36,25 @@ class Known:
         policy: Of the endpoint.
         name: Of the endpoint.
         routed: What routing leaves in the scope.
+        keys: By host, where the key depends on no other header.
     """
 
     policy: CachePolicy
     name: str
     routed: dict[str, Any]
+    keys: dict[bytes, str] = field(default_factory=dict[bytes, str])
+
+    def key(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+        """The key of the answer to a request for this path and query."""
+        if self.policy.vary:
+            return key_of(self.policy, self.name, scope, headers)
+        host = headers.get(b"host", b"")
+        key = self.keys.get(host)
+        if key is None:
+            key = key_of(self.policy, self.name, scope, headers)
+            if len(self.keys) < _MOST_HOSTS:
+                self.keys[host] = key
+        return key
 
 
 class Front:

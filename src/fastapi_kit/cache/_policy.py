@@ -113,7 +113,8 @@ def is_readable(method: str, headers: Mapping[bytes, bytes]) -> bool:
     """
     if method not in READ_METHODS or b"range" in headers or b"if-match" in headers or b"if-unmodified-since" in headers:
         return False
-    return "no-store" not in directives(headers.get(b"cache-control"))
+    asked = headers.get(b"cache-control")
+    return asked is None or "no-store" not in directives(asked)
 
 
 def wants_new(asked: Mapping[str, Any]) -> bool:
