@@ -77,6 +77,13 @@ def stack(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def cache(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Hits of the response cache against fastapi-cache2 and cashews, and first requests with an idempotency key."""
+    from .cache import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 CRUD: Mapping[str, Benchmark] = {
     "operations": operations,
     "guarded": guarded,
@@ -92,7 +99,14 @@ async def crud(*, quick: bool) -> list[Row]:
     return [row for part in CRUD.values() for row in await part(quick=quick)]
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing, "errors": errors, "stack": stack}
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "crud": crud,
+    **CRUD,
+    "routing": routing,
+    "errors": errors,
+    "stack": stack,
+    "cache": cache,
+}
 
 
 def say(line: str) -> None:

@@ -4,10 +4,12 @@ Import what you use from its own room; importing this package imports none of th
 
 - `fastapi_kit.app`: `create_app`, a thin sum of the parts below; `index_routes` for apps of many routers.
 - `fastapi_kit.concurrency`: `AfterResponse`, work after a response that the shutdown waits for.
+- `fastapi_kit.cache`: answers as rendered bytes, per user, forgotten by tags; in memory or on Redis.
 - `fastapi_kit.crud`: `CRUDRouter`, list/get/create/replace/update/delete for a SQLAlchemy model.
 - `fastapi_kit.db`: `Database`, the session dependency (the commit boundary), `Base` and mixins.
 - `fastapi_kit.errors`: `Problem` (RFC 9457), `BusinessLogicError`, one shape for every error.
 - `fastapi_kit.health`: `/health` and `/ready` with parallel, timed checks.
+- `fastapi_kit.idempotency`: unsafe requests that are sent again are carried out once.
 - `fastapi_kit.lifespan`: compose several resources into one lifespan.
 - `fastapi_kit.locks`: leases that are renewed, fenced, and end the block when they are lost.
 - `fastapi_kit.logs`: request context, access events, structlog set-up.

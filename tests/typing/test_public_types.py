@@ -6,7 +6,8 @@ from typing import Any, assert_type
 from uuid import UUID
 
 import httpx2
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
@@ -17,6 +18,12 @@ from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UU
 from fastapi_kit.errors import Answers, NotFoundError
 from fastapi_kit.locks import Held, LockStore, MemoryLocks, lock
 from fastapi_kit.locks.redis import RedisLocks
+from fastapi_kit.cache import Cache, CachePolicy, CacheStore, MemoryCache, StoredAnswer, cached
+from fastapi_kit.cache.redis import RedisCache
+from fastapi_kit.crud import CRUDRouter, Repository, import_rows
+from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
+from fastapi_kit.idempotency import Beginning, Begun, Idempotency, IdempotencyStore, MemoryIdempotency, SQLIdempotency
+from fastapi_kit.idempotency.redis import RedisIdempotency
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.ratelimit import Decision, LimitStore, MemoryStore, RateLimit, Rules, parse_rules
@@ -89,6 +96,37 @@ async def of_limits(redis: RedisClient) -> None:
 
 def _positional(connection: Connection, /) -> int:
     return 0
+@cached(60, tags=["city"], scope="public")
+async def cached_cities(limit: int) -> list[str]:
+    """A cached endpoint."""
+    return ["Paris"][:limit]
+
+
+async def of_caches(redis: RedisClient) -> None:
+    """A decorated endpoint keeps its type; stores are stores."""
+    assert_type(await cached_cities(1), list[str])
+    stores: list[CacheStore] = [MemoryCache(), RedisCache(redis)]
+    assert_type(Cache(stores[0]).store, CacheStore)
+    assert_type(await stores[0].read("key", []), StoredAnswer | None)
+    assert_type(CachePolicy(60).cache_control, bytes)
+
+
+async def of_idempotency(redis: RedisClient, session: AsyncSession) -> None:
+    """A protected endpoint keeps its type; stores are stores, that of a transaction, too."""
+    records = SQLIdempotency(Base.metadata, table="typed_records")
+    idempotency = Idempotency(records, required=True)
+    assert_type(idempotency.route_class, type[APIRoute])
+
+    @idempotency.protected
+    async def endpoint(request: Request) -> Response:
+        return Response(request.url.path)
+
+    assert_type(await endpoint(Request({"type": "http"})), Response)
+    stores: list[IdempotencyStore] = [MemoryIdempotency(), RedisIdempotency(redis), records.on(session)]
+    beginning = await stores[0].begin("key", "fingerprint", 10)
+    assert_type(beginning, Beginning)
+    if isinstance(beginning, Begun):
+        assert_type(await stores[0].renew(beginning, 10), bool)
 
 
 def _count(connection: Connection) -> int:

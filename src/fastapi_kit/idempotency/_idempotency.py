@@ -1,0 +1,266 @@
+"""`Idempotency`: what makes an endpoint be carried out once for each key.
+
+Theory of operation. Where the endpoint would be called, its dependencies have run: whoever may not call it has been
+refused, and the principal is known. There the key is taken, or the answer of before is given. What is to be kept is the
+answer as it is sent, so a response model has to be applied first; and a store in the app's database has to have it
+before the commit. FastAPI renders an answer in the route's handler, which ends before the session is committed. So the
+handler of `route_class` is where the answer is kept; with any other store it is kept when the response is sent, as by
+then the commit has not failed.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial, wraps
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.concurrency import run_in_threadpool
+
+from fastapi_kit._asgi import SESSION, header
+from fastapi_kit._principal import UnknownUserError
+from fastapi_kit.db import get_session
+from fastapi_kit.errors import BadRequestError, ConflictError, UnprocessableContentError, raises
+from fastapi_kit.idempotency._attempt import ATTEMPT, Attempt, Bounds, replayed
+from fastapi_kit.idempotency._heartbeat import Heartbeat
+from fastapi_kit.idempotency._memory import MEBIBYTE, MemoryIdempotency
+from fastapi_kit.idempotency._record import TOO_LARGE, Record
+from fastapi_kit.idempotency._request import HEADER, MalformedKeyError, fingerprint, key_in, owner_of, record_key
+from fastapi_kit.idempotency._sql import SQLIdempotency
+from fastapi_kit.idempotency._store import IdempotencyStore, InProgress
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_REQUEST = "fastapi_kit_idempotency_request"
+_SESSION = "fastapi_kit_idempotency_session"
+_DAY = 86_400.0
+
+_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Names this attempt. A retry with the same key and content gets the answer of the first one.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 257,
+        "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+    },
+}
+
+
+class IdempotencyError(RuntimeError):
+    """An endpoint cannot be carried out once; the message names the cure."""
+
+
+class Idempotency:
+    """Makes unsafe requests with an `Idempotency-Key` be carried out once.
+
+        idempotency = Idempotency()
+        router = APIRouter(route_class=idempotency.route_class)
+
+    A request without a key is carried out as ever. With one, a retry by the same principal, with the same method, path
+    and content gets the status, headers and body of the first answer, and `Idempotent-Replayed: true`. What an endpoint
+    raises is not kept, as nothing was written: the retry is carried out. What it returns is, but for a 5xx.
+
+    Answers besides the endpoint's own: 400 for a malformed or missing key, 409 with `Retry-After` while the first
+    request is being carried out, 422 for other content, 503 while the store cannot be reached.
+
+    Args:
+        store: Where answers are kept; by default in this process. `SQLIdempotency` keeps them in the transaction of the
+            write, `fastapi_kit.idempotency.redis.RedisIdempotency` on Redis.
+        required: Whether requests must have a key.
+        keep: Seconds for which an answer is kept.
+        lease: Seconds for which a key is held without news of the process that carries the request out.
+        max_body: Bytes of the largest body that is kept; of a larger one, or a stream, it is kept that it was sent.
+        owner: Whose a request is, where that is neither said by `set_principal` nor by credentials in its headers.
+
+    Raises:
+        ValueError: A number is not above 0.
+    """
+
+    def __init__(  # noqa: PLR0913 - one attempt's bounds, each by its name
+        self,
+        store: IdempotencyStore | SQLIdempotency | None = None,
+        *,
+        required: bool = False,
+        keep: float = _DAY,
+        lease: float = 10.0,
+        max_body: int = MEBIBYTE,
+        owner: Callable[[Request], str] | None = None,
+    ) -> None:
+        if not (keep > 0 and lease > 0 and max_body > 0):
+            raise ValueError(f"keep={keep!r}, lease={lease!r}, max_body={max_body!r}: all are above 0")
+        self._store = MemoryIdempotency() if store is None else store
+        self._required = required
+        self._owner = owner
+        self._bounds = Bounds(lease, keep, max_body)
+        self._heartbeat = Heartbeat(lease / 3)
+        self.route_class: type[APIRoute] = _route_class(self)
+        """For `APIRouter(route_class=...)`: its POST, PUT, PATCH and DELETE routes take keys."""
+
+    def protected(self, endpoint: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        """Let an endpoint take keys that returns a `Response`, such as an override of a `CRUDRouter`.
+
+        Its first argument is the request, or has it as `request`.
+        """
+
+        @wraps(endpoint)
+        async def once(*arguments: P.args, **named: P.kwargs) -> R:
+            request: Any = getattr(arguments[0], "request", arguments[0])
+            answer: Any = await self.run(request, partial(endpoint, *arguments, **named))
+            attempt: Attempt | None = request.scope.pop(ATTEMPT, None)
+            if attempt is None:
+                return answer  # type: ignore[no-any-return]
+            if not isinstance(answer, Response):
+                await attempt.abandon()
+                raise IdempotencyError(
+                    f"{endpoint.__qualname__} returns no Response: put it on a router with route_class=..."
+                )
+            return await self.finish(request, attempt, answer)  # type: ignore[return-value]
+
+        return once
+
+    async def run(self, request: Request, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Call, or answer in its place; what is called leaves its `Attempt` in the scope."""
+        scope = request.scope
+        sent = header(scope["headers"], HEADER)
+        if scope["method"] in _SAFE or (sent is None and not self._required):
+            return await call()
+        session: AsyncSession | None = scope.get(SESSION)
+        store = self._store_for(session)
+        key, content = await self._read(request, sent)
+        beginning = await store.begin(key, content, self._bounds.lease)
+        if isinstance(beginning, InProgress):
+            raise ConflictError(
+                "A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"}
+            )
+        if isinstance(beginning, Record):
+            return _again(beginning, content)
+        attempt = scope[ATTEMPT] = Attempt(store, beginning, self._bounds, self._heartbeat)
+        try:
+            return await call()
+        except BaseException:
+            del scope[ATTEMPT]
+            await attempt.abandon()
+            raise
+
+    async def finish(self, request: Request, attempt: Attempt, response: Response) -> Response:
+        """Keep the answer with the session's commit, or after it."""
+        session: AsyncSession | None = request.scope.get(SESSION)
+        if isinstance(self._store, SQLIdempotency):
+            if session is not None:
+                await session.flush()
+            await attempt.write(response)
+            return response
+        if session is not None:
+            attempt.let_go_on_rollback(session)
+        return attempt.written_later(response)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether endpoints need a session."""
+        return isinstance(self._store, SQLIdempotency)
+
+    def _store_for(self, session: AsyncSession | None) -> IdempotencyStore:
+        if not isinstance(self._store, SQLIdempotency):
+            return self._store
+        if session is None:
+            raise IdempotencyError(
+                "SQLIdempotency keeps the answer in the request's session, and there is none: "
+                "give the route Depends(get_session, scope='function')"
+            )
+        return self._store.on(session)
+
+    async def _read(self, request: Request, sent: bytes | None) -> tuple[str, str]:
+        """The key of the record, and the fingerprint of the content."""
+        if sent is None:
+            raise BadRequestError("This request needs an Idempotency-Key header.")
+        headers = dict(request.scope["headers"])
+        try:
+            owner = owner_of(request.scope, headers) if self._owner is None else [self._owner(request).encode()]
+            key = record_key(key_in(sent), request.scope, owner)
+        except MalformedKeyError:
+            raise BadRequestError("The Idempotency-Key is not of 1 to 255 visible ASCII characters.") from None
+        except UnknownUserError:
+            raise IdempotencyError(
+                "the principal has no identity: set_principal() takes a text, a number, or what has an `id`"
+            ) from None
+        body = await request.body()
+        return key, fingerprint(request.scope["query_string"], headers.get(b"content-type", b""), body)
+
+
+def _again(record: Record, content: str) -> Response:
+    if record.fingerprint != content:
+        raise UnprocessableContentError("This Idempotency-Key was used for a request with other content.")
+    if record.status == TOO_LARGE:
+        raise ConflictError("This request was carried out before; its answer was not kept.")
+    return replayed(record)
+
+
+def _route_class(idempotency: Idempotency) -> type[APIRoute]:
+    class IdempotentRoute(APIRoute):
+        """A route that takes keys, unless its methods are safe."""
+
+        def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+            methods: Sequence[str] = list(options.get("methods") or ["GET"])
+            self._takes_keys = not _SAFE.issuperset(method.upper() for method in methods)
+            if self._takes_keys:
+                endpoint = _once(idempotency, endpoint)
+                options = _documented(options)
+            super().__init__(path, endpoint, **options)
+
+        def get_route_handler(self) -> Handler:
+            """FastAPI's own, around which a body is kept to be read twice, and the answer to be given twice."""
+            handler = super().get_route_handler()
+            return partial(_handle, idempotency, handler) if self._takes_keys else handler
+
+    return IdempotentRoute
+
+
+async def _handle(idempotency: Idempotency, handler: Handler, request: Request) -> Response:
+    if header(request.scope["headers"], HEADER) is None:
+        return await handler(request)
+    await request.body()  # a form could not be read again otherwise
+    try:
+        response = await handler(request)
+    except BaseException:
+        attempt: Attempt | None = request.scope.pop(ATTEMPT, None)
+        if attempt is not None:
+            await attempt.abandon()  # the answer could not be rendered
+        raise
+    attempt = request.scope.pop(ATTEMPT, None)
+    return response if attempt is None else await idempotency.finish(request, attempt, response)
+
+
+def _once(idempotency: Idempotency, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint with its request, and the session if that is where the answer is kept."""
+    called = endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
+    signature = inspect.signature(endpoint, eval_str=True)
+    own = next((name for name, given in signature.parameters.items() if given.annotation is Request), None)
+
+    @wraps(endpoint)
+    async def once(*arguments: Any, **named: Any) -> Any:
+        request: Request = named[own] if own else named.pop(_REQUEST)
+        named.pop(_SESSION, None)
+        return await idempotency.run(request, partial(called, *arguments, **named))
+
+    added = [] if own else [inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)]
+    if idempotency.in_transaction:
+        needed = Annotated[AsyncSession, Depends(get_session, scope="function")]
+        added.append(inspect.Parameter(_SESSION, inspect.Parameter.KEYWORD_ONLY, annotation=needed))
+    once.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    return once
+
+
+def _documented(options: dict[str, Any]) -> dict[str, Any]:
+    extra: dict[str, Any] = options.get("openapi_extra") or {}
+    answers = raises(BadRequestError, ConflictError)
+    return {
+        **options,
+        "responses": {**answers, **(options.get("responses") or {})},
+        "openapi_extra": {**extra, "parameters": [*extra.get("parameters", ()), _PARAMETER]},
+    }
