@@ -1,0 +1,1 @@
+COMMON_PASSWORDS: frozenset[str] = frozenset({"password", "12345678"})

@@ -1,0 +1,96 @@
+"""JSON objects as tokens may hold them: read the same by everybody, and harmless to whoever reads on.
+
+Refused besides what is no JSON: a name given twice (readers differ in which they take, RFC 8725, section 2.4), numbers
+without a value (`NaN`, `Infinity`, `1e999`), depth, and text that no database stores (U+0000, half a surrogate pair).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias, cast
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+DEEPEST = 10
+"""Objects and arrays at most inside each other, the outermost counted."""
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The object that `raw` is the text of, in UTF-8.
+
+    Raises:
+        ValueError: There is none, or none that is taken.
+    """
+    try:
+        found: object = _DECODER.decode(raw.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004 - of what was sent, not of a type in code
+    found = cast("dict[str, Any]", found)
+    check(found, texts=b"\\u" in raw)
+    return found
+
+
+def dump_object(value: Mapping[str, Any]) -> bytes:
+    """The text of an object, as short as may be.
+
+    Raises:
+        ValueError: It holds something that `parse_object` would not take.
+        TypeError: It holds something that is no JSON.
+    """
+    check(value, texts=True)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def check(value: Mapping[str, Any], *, texts: bool) -> None:
+    """See that an object is not too deep and, if asked, that its texts can be stored.
+
+    A text holds U+0000 or half a pair only where the JSON has an escape for it, so most need no look.
+    """
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for it in level:
+            for child in _children(it):
+                if isinstance(child, str):
+                    if texts and ("\0" in child or not _is_unicode(child)):
+                        raise ValueError("text that cannot be stored")
+                elif isinstance(child, Mapping | list | tuple):
+                    inner.append(child)
+        if not inner:
+            return
+        level = inner
+    raise ValueError("nested too deep")
+
+
+def _children(container: Any) -> Iterable[Any]:
+    if isinstance(container, Mapping):
+        members = cast("Mapping[Any, Any]", container)
+        return (*members, *members.values())
+    return cast("Iterable[Any]", container)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name given twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number out of range")
+    return number
+
+
+def _refuse(_text: str) -> NoReturn:
+    raise ValueError("no number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
