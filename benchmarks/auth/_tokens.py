@@ -1,4 +1,4 @@
-"""Verifying a token: ours by each backend, beside python-jose and PyJWT with a secret or PEM, as tutorials call them."""
+"""Verifying a token: ours by each backend, beside python-jose and PyJWT as tutorials call them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
