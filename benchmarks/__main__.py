@@ -84,6 +84,13 @@ def cache(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def auth(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Tokens beside python-jose and PyJWT, and what others notice of logins."""
+    from .auth import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 CRUD: Mapping[str, Benchmark] = {
     "operations": operations,
     "guarded": guarded,
@@ -106,6 +113,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "errors": errors,
     "stack": stack,
     "cache": cache,
+    "auth": auth,
 }
 
 

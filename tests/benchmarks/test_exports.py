@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks._databases import Place
+from benchmarks._memory import watch_growth
 from benchmarks.exports import Suite
-from benchmarks.exports._memory import watch_growth
 from benchmarks.exports._suite import OURS_NDJSON, PEERS, Effort, Exporter, check
 from benchmarks.exports._worker import Outcome, worker
 from benchmarks.places._rows import fill

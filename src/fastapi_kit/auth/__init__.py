@@ -1,0 +1,41 @@
+"""Who makes a request: tokens and passwords.
+
+- `Key` and `KeyRing`: keys bound to an algorithm, rotation, and the public ones for others (JWKS).
+- `Codec`: makes tokens of `Claims` and claims of tokens; whatever is wrong with one is an `InvalidTokenError`.
+- `OutsideIssuer`: claims of the tokens of another service, whose keys it fetches and keeps (`KeyCache`), or is an
+  `IssuerUnavailableError`.
+- `PasswordHasher`: argon2id, older schemes and rehashing, off the event loop; `Argon2` is its cost, `Verification` its
+  answer. `PasswordPolicy` says which new passwords are accepted, and raises `WeakPasswordError`.
+- `create_access_token`, `get_password_hash`, `verify_password`: thin fronts with the signatures that tutorials have.
+"""
+
+from fastapi_kit.auth._claims import Claims
+from fastapi_kit.auth._codec import Codec
+from fastapi_kit.auth._errors import InvalidTokenError
+from fastapi_kit.auth._issuer import OutsideIssuer
+from fastapi_kit.auth._keys import Key, KeyRing, WeakKeyError
+from fastapi_kit.auth._passlib import Argon2
+from fastapi_kit.auth._passwords import PasswordHasher, Verification
+from fastapi_kit.auth._policy import PasswordPolicy, WeakPasswordError
+from fastapi_kit.auth._reference import create_access_token, get_password_hash, verify_password
+from fastapi_kit.auth._remote_keys import IssuerUnavailableError, KeyCache
+
+__all__ = [
+    "Argon2",
+    "Claims",
+    "Codec",
+    "InvalidTokenError",
+    "IssuerUnavailableError",
+    "Key",
+    "KeyCache",
+    "KeyRing",
+    "OutsideIssuer",
+    "PasswordHasher",
+    "PasswordPolicy",
+    "Verification",
+    "WeakKeyError",
+    "WeakPasswordError",
+    "create_access_token",
+    "get_password_hash",
+    "verify_password",
+]
