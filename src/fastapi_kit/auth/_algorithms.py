@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 Algorithm = Literal[
     "HS256", "HS384", "HS512",
@@ -37,10 +37,16 @@ class Spec:
     coordinate_bytes: int = 0
 
 
-SPECS: Mapping[str, Spec] = {
-    **{f"HS{bits}": Spec("oct", bits // 8) for bits in (256, 384, 512)},
-    **{f"RS{bits}": Spec("RSA", bits // 8) for bits in (256, 384, 512)},
-    **{f"PS{bits}": Spec("RSA", bits // 8) for bits in (256, 384, 512)},
+SPECS: Mapping[Algorithm, Spec] = {
+    "HS256": Spec("oct", 32),
+    "HS384": Spec("oct", 48),
+    "HS512": Spec("oct", 64),
+    "RS256": Spec("RSA", 32),
+    "RS384": Spec("RSA", 48),
+    "RS512": Spec("RSA", 64),
+    "PS256": Spec("RSA", 32),
+    "PS384": Spec("RSA", 48),
+    "PS512": Spec("RSA", 64),
     "ES256": Spec("EC", 32, "P-256", 32),
     "ES384": Spec("EC", 48, "P-384", 48),
     "ES512": Spec("EC", 64, "P-521", 66),
@@ -54,7 +60,7 @@ def spec_of(algorithm: str) -> Spec:
     Raises:
         ValueError: There is none of this name.
     """
-    try:
-        return SPECS[algorithm]
-    except KeyError:
-        raise ValueError(f"{algorithm!r} is no algorithm for signatures; take one of {', '.join(SPECS)}.") from None
+    spec = cast("Mapping[str, Spec]", SPECS).get(algorithm)
+    if spec is None:
+        raise ValueError(f"{algorithm!r} is no algorithm for signatures; take one of {', '.join(SPECS)}.")
+    return spec

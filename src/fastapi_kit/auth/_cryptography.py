@@ -4,6 +4,7 @@ import secrets
 from typing import TypeAlias
 
 from fastapi_kit.auth._algorithms import LEAST_RSA_BITS, Spec
+from fastapi_kit.auth._roca import has_roca
 
 try:
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -58,6 +59,8 @@ def unfit(key: PrivateKey | PublicKey, spec: Spec) -> str | None:
             return "takes no RSA key."
         if not LEAST_RSA_BITS <= public.key_size <= _LARGEST_RSA_BITS:
             return f"takes RSA keys of {LEAST_RSA_BITS} to {_LARGEST_RSA_BITS} bits, and this has {public.key_size}."
+        if has_roca(public.public_numbers().n):
+            return "takes no key that can be factored (ROCA, CVE-2017-15361): make a new one."
         return None
     found = curve_name(public)
     return None if found == spec.curve else f"takes {spec.curve or spec.kty}, not a key of the curve {found}."

@@ -64,11 +64,10 @@ def check(value: Mapping[str, Any], *, texts: bool) -> None:
     raise ValueError("nested too deep")
 
 
-def _children(container: Any) -> Iterable[Any]:
+def _children(container: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
     if isinstance(container, Mapping):
-        members = cast("Mapping[Any, Any]", container)
-        return (*members, *members.values())
-    return cast("Iterable[Any]", container)
+        return (*container, *container.values())
+    return container
 
 
 def _is_unicode(text: str) -> bool:
