@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
@@ -16,6 +16,11 @@ pytestmark = pytest.mark.anyio
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
+
+
+def reference(token_id: str, user_id: str, issued_at: datetime, session_id: str | None = None) -> TokenReference:
+    """What a store is told of a token."""
+    return TokenReference(token_id, user_id, issued_at.timestamp(), session_id)
 
 
 async def test_a_session_is_kept_as_it_was_opened(token_store: TokenStore) -> None:
@@ -46,7 +51,7 @@ async def test_a_used_token_ends_the_session(token_store: TokenStore) -> None:
     assert (reuse.outcome, reuse.session and reuse.session.user_id) == ("reused", "ann")
     assert await token_store.sessions("ann", now=NOW) == []
     assert (await token_store.rotate(third.session_id, third.digest, "x", now=NOW)).outcome == "unknown"
-    assert not await token_store.admits(TokenReference("jti", "ann", NOW, stolen.session_id), now=NOW)
+    assert not await token_store.admits(reference("jti", "ann", NOW, stolen.session_id), now=NOW)
 
 
 async def test_a_token_that_was_never_issued_ends_nothing(token_store: TokenStore) -> None:
@@ -88,9 +93,9 @@ async def test_a_session_ends_by_itself(token_store: TokenStore) -> None:
     token = make_token()
     await token_store.open(make_session(lasts=HOUR), token.digest)
     end = NOW + HOUR
-    reference = TokenReference("jti", "ann", NOW, token.session_id)
-    assert await token_store.admits(reference, now=end - SECOND)
-    assert not await token_store.admits(reference, now=end)
+    token_of_session = reference("jti", "ann", NOW, token.session_id)
+    assert await token_store.admits(token_of_session, now=end - SECOND)
+    assert not await token_store.admits(token_of_session, now=end)
     assert (await token_store.rotate(token.session_id, token.digest, "x", now=end)).outcome == "unknown"
     assert await token_store.sessions("ann", now=end) == []
 
@@ -99,10 +104,10 @@ async def test_a_closed_session_admits_nothing(token_store: TokenStore) -> None:
     """Logout ends access tokens as well, at once."""
     token = make_token()
     await token_store.open(make_session(), token.digest)
-    reference = TokenReference("jti", "ann", NOW, token.session_id)
-    assert await token_store.admits(reference, now=NOW)
+    token_of_session = reference("jti", "ann", NOW, token.session_id)
+    assert await token_store.admits(token_of_session, now=NOW)
     assert await token_store.close(token.session_id, user_id="ann")
-    assert not await token_store.admits(reference, now=NOW)
+    assert not await token_store.admits(token_of_session, now=NOW)
     assert (await token_store.rotate(token.session_id, token.digest, "x", now=NOW)).outcome == "unknown"
     assert not await token_store.close(token.session_id, user_id="ann")
 
@@ -121,21 +126,21 @@ async def test_all_sessions_of_a_user_end_but_the_one_that_is_kept(token_store: 
     await token_store.open(make_session("d" * 22, user_id="bob"), make_token("d" * 22).digest)
     assert await token_store.close_all("ann", now=NOW, keep="b" * 22) == 2
     assert [session.id for session in await token_store.sessions("ann", now=NOW)] == ["b" * 22]
-    assert await token_store.admits(TokenReference("jti", "ann", NOW - HOUR, "b" * 22), now=NOW)
+    assert await token_store.admits(reference("jti", "ann", NOW - HOUR, "b" * 22), now=NOW)
     assert await token_store.close_all("ann", now=NOW) == 1
     assert len(await token_store.sessions("bob", now=NOW)) == 1
 
 
 async def test_tokens_without_a_session_end_with_all_sessions(token_store: TokenStore) -> None:
     """What was issued up to now ends, what comes later holds; other users' are untouched."""
-    before, after = TokenReference("a", "ann", NOW), TokenReference("b", "ann", NOW + SECOND)
+    before, after = reference("a", "ann", NOW), reference("b", "ann", NOW + SECOND)
     assert await token_store.admits(before, now=NOW)
     await token_store.close_all("ann", now=NOW - HOUR)
     assert await token_store.admits(before, now=NOW)
     await token_store.close_all("ann", now=NOW)
     assert not await token_store.admits(before, now=NOW)
     assert await token_store.admits(after, now=NOW + SECOND)
-    assert await token_store.admits(TokenReference("c", "bob", NOW), now=NOW)
+    assert await token_store.admits(reference("c", "bob", NOW), now=NOW)
 
 
 async def test_one_access_token_can_be_revoked(token_store: TokenStore) -> None:
@@ -143,9 +148,9 @@ async def test_one_access_token_can_be_revoked(token_store: TokenStore) -> None:
     await token_store.open(make_session(), make_token().digest)
     for _ in range(2):
         await token_store.revoke("bad", now=NOW, until=NOW + HOUR)
-    assert not await token_store.admits(TokenReference("bad", "ann", NOW), now=NOW)
-    assert not await token_store.admits(TokenReference("bad", "ann", NOW, "s" * 22), now=NOW)
-    assert await token_store.admits(TokenReference("good", "ann", NOW, "s" * 22), now=NOW)
+    assert not await token_store.admits(reference("bad", "ann", NOW), now=NOW)
+    assert not await token_store.admits(reference("bad", "ann", NOW, "s" * 22), now=NOW)
+    assert await token_store.admits(reference("good", "ann", NOW, "s" * 22), now=NOW)
 
 
 async def test_a_ticket_is_redeemed_once(token_store: TokenStore) -> None:
@@ -181,7 +186,7 @@ async def test_what_is_over_is_purged(token_store: TokenStore) -> None:
     await token_store.close_all("bob", now=NOW)
     assert await token_store.purge(now=NOW + HOUR) == (0 if isinstance(token_store, RedisTokenStore) else 3)
     assert [session.id for session in await token_store.sessions("ann", now=NOW + HOUR)] == ["b" * 22]
-    assert not await token_store.admits(TokenReference("jti", "bob", NOW), now=NOW + HOUR)
+    assert not await token_store.admits(reference("jti", "bob", NOW), now=NOW + HOUR)
 
 
 @pytest.mark.redis
@@ -191,7 +196,7 @@ async def test_a_redis_that_does_not_answer_lets_nobody_in() -> None:
         client = Redis(port=listener.getsockname()[1])
         store = RedisTokenStore(client, timeout=0.1)
         with pytest.raises(ServiceUnavailableError):
-            await store.admits(TokenReference("jti", "ann", NOW, "s" * 22), now=NOW)
+            await store.admits(reference("jti", "ann", NOW, "s" * 22), now=NOW)
         await client.aclose()
 
 

@@ -229,7 +229,7 @@ class MemoryTokenStore:
             return False
         if token.session_id is None:
             not_before = self._not_before.get(token.user_id)
-            return not_before is None or token.issued_at > not_before
+            return not_before is None or token.issued_at > not_before.timestamp()
         family = self._families.get(token.session_id)
         return family is not None and family.session.expires_at > now
 

@@ -119,16 +119,16 @@ class TokenReference(NamedTuple):
     """The claim `jti`."""
     user_id: str
     """The claim `sub`."""
-    issued_at: datetime
+    issued_at: float
     session_id: str | None = None
     """The claim `sid`; `None` for a token that belongs to no session."""
 
 
-TicketPurpose = Literal["verify", "reset", "totp"]
+TicketPurpose = Literal["verify", "reset"]
 
 
 class Ticket(NamedTuple):
-    """What a secret in a mail stands for, or in a login that waits for its second factor; good for one use."""
+    """What a secret in a mail stands for; good for one use."""
 
     purpose: TicketPurpose
     user_id: str

@@ -117,7 +117,7 @@ class SQLTokenStore:
         if row.revoked:
             return False
         if token.session_id is None:
-            return row.not_before is None or token.issued_at > row.not_before
+            return row.not_before is None or token.issued_at > row.not_before.timestamp()
         return bool(row.lives)
 
     async def issue(self, secret_digest: str, ticket: Ticket, /, *, now: datetime) -> None:  # noqa: ARG002 - none is dropped

@@ -7,15 +7,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, Mapper, Session
 from starlette.types import Scope
 
 from fastapi_kit._asgi import SESSION
 from fastapi_kit.auth._sql import is_duplicate, run, translated
-from fastapi_kit.auth._users import EmailTakenError, NewUser
+from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord
 from fastapi_kit.db import Database
 
-M = TypeVar("M")
+M = TypeVar("M", bound=UserRecord)
 
 _LARGEST_KEY = 2**63 - 1
 
@@ -39,10 +39,10 @@ class SQLUserStore(Generic[M]):
     def __init__(self, database: Database, model: type[M]) -> None:
         self._database = database
         self._model = model
-        mapper = sa.inspect(cast("type[DeclarativeBase]", model))
+        mapper: Mapper[Any] = sa.inspect(cast("type[DeclarativeBase]", model))
         if len(mapper.primary_key) != 1:
             raise TypeError(f"{model.__name__}: authentication needs a key of one column")
-        self._key = mapper.primary_key[0]
+        self._key = cast("sa.Column[Any]", mapper.primary_key[0])
         self._parse = _parser(self._key, model)
         self._columns: Any = model
 

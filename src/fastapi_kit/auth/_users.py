@@ -56,7 +56,7 @@ class UserRecord(Protocol):
         ...
 
 
-U = TypeVar("U", bound=UserRecord)
+U_co = TypeVar("U_co", bound=UserRecord, covariant=True)
 
 
 class EmailTakenError(Exception):
@@ -82,7 +82,7 @@ class NewUser:
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-class UserStore(Protocol[U]):
+class UserStore(Protocol[U_co]):
     """Where users are kept. Every change is decided in the store, so it holds between processes.
 
     Raises:
@@ -94,7 +94,7 @@ class UserStore(Protocol[U]):
         """Whether all processes see the same users."""
         ...
 
-    async def get(self, user_id: str, /, *, scope: Scope | None = None) -> U | None:
+    async def get(self, user_id: str, /, *, scope: Scope | None = None) -> U_co | None:
         """The user with this key; `None` for none, and for what is no key.
 
         Args:
@@ -104,11 +104,11 @@ class UserStore(Protocol[U]):
         """
         ...
 
-    async def find(self, email: str, /) -> U | None:
+    async def find(self, email: str, /) -> U_co | None:
         """The user with this address, which is a normal one."""
         ...
 
-    async def add(self, user: NewUser, /) -> U:
+    async def add(self, user: NewUser, /) -> U_co:
         """Store a user.
 
         Raises:

@@ -159,7 +159,7 @@ class RedisTokenStore:
         if revoked:
             return False
         if token.session_id is None:
-            return found is None or token.issued_at > _instant(int(found))
+            return found is None or token.issued_at > int(found) / 1_000
         return found is not None and _instant(int(found)) > now
 
     async def issue(self, secret_digest: str, ticket: Ticket, /, *, now: datetime) -> None:
@@ -246,10 +246,7 @@ def _session(fields: Mapping[str, str]) -> LoginSession | None:
 
 def _mapping(answer: Any) -> dict[str, str]:
     """The fields of a hash, which a script gives as a list and the client as a mapping."""
-    if isinstance(answer, Mapping):
-        pairs = list(cast("Mapping[Any, Any]", answer).items())
-    else:
-        pairs = list(zip(answer[::2], answer[1::2], strict=True))
+    pairs = answer.items() if isinstance(answer, Mapping) else zip(answer[::2], answer[1::2], strict=True)
     return {_text(key): _text(value) for key, value in pairs}
 
 
