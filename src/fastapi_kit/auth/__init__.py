@@ -2,6 +2,8 @@
 
 - `Key` and `KeyRing`: keys bound to an algorithm, rotation, and the public ones for others (JWKS).
 - `Codec`: makes tokens of `Claims` and claims of tokens; whatever is wrong with one is an `InvalidTokenError`.
+- `OutsideIssuer`: claims of the tokens of another service, whose keys it fetches and keeps (`KeyCache`), or is an
+  `IssuerUnavailableError`.
 - `PasswordHasher`: argon2id, older schemes and rehashing, off the event loop; `Argon2` is its cost, `Verification` its
   answer. `PasswordPolicy` says which new passwords are accepted, and raises `WeakPasswordError`.
 - `create_access_token`, `get_password_hash`, `verify_password`: thin fronts with the signatures that tutorials have.
@@ -19,6 +21,7 @@ from fastapi_kit.auth._cookies import Cookies
 from fastapi_kit.auth._current import NoAuthError, get_current_active_user, get_current_user
 from fastapi_kit.auth._dependencies import CurrentUser, Required
 from fastapi_kit.auth._errors import InvalidTokenError
+from fastapi_kit.auth._issuer import OutsideIssuer
 from fastapi_kit.auth._keys import Key, KeyRing, WeakKeyError
 from fastapi_kit.auth._mail import Mail
 from fastapi_kit.auth._memory import MemoryTokenStore, MemoryUserStore, UnsharedStoreError, User
@@ -28,6 +31,7 @@ from fastapi_kit.auth._passwords import PasswordHasher, Verification
 from fastapi_kit.auth._permissions import Permissions
 from fastapi_kit.auth._policy import PasswordPolicy, WeakPasswordError
 from fastapi_kit.auth._reference import create_access_token, get_password_hash, verify_password
+from fastapi_kit.auth._remote_keys import IssuerUnavailableError, KeyCache
 from fastapi_kit.auth._schemas import UserCreate, UserRead
 from fastapi_kit.auth._sessions import LoginSession, RefreshToken, Rotation, Ticket, TokenReference, TokenStore
 from fastapi_kit.auth._sql_tokens import SQLTokenStore
@@ -53,7 +57,9 @@ __all__ = [
     "CurrentUser",
     "EmailTakenError",
     "InvalidTokenError",
+    "IssuerUnavailableError",
     "Key",
+    "KeyCache",
     "KeyRing",
     "LoginSession",
     "Mail",
@@ -64,6 +70,7 @@ __all__ = [
     "NewUser",
     "NoAuthError",
     "NoThrottle",
+    "OutsideIssuer",
     "PasswordHasher",
     "PasswordPolicy",
     "Permissions",

@@ -66,6 +66,8 @@ def check(value: Mapping[str, Any], *, texts: bool) -> None:
 
 def _children(container: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
     if isinstance(container, Mapping):
+        if not all(isinstance(name, str) for name in container):
+            raise TypeError("a name that is no text")
         return (*container, *container.values())
     return container
 
