@@ -31,7 +31,8 @@ from fastapi_kit.security import (
 )
 from fastapi_kit.settings import Settings
 
-if TYPE_CHECKING:  # it needs an extra
+if TYPE_CHECKING:  # they need extras
+    from fastapi_kit.auth import Auth
     from fastapi_kit.metrics import Metrics
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
@@ -52,6 +53,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     checks: Sequence[Check] = (),
     headers: Mapping[str, str] = API_HEADERS,
     metrics: "Metrics | None" = None,
+    auth: "Auth[Any] | None" = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -68,17 +70,22 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         checks: Further checks of `/ready`.
         headers: What answers tell browsers, as `SecurityHeadersMiddleware` takes it.
         metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
+        auth: How users come in; its routes are included before all others. Several workers have to share its stores.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
 
     Raises:
         ValueError: The settings name an origin, a host or a proxy that is unsafe or none.
+        UnsharedStoreError: Several workers would each keep users or sessions to themselves.
         SessionScopeError: At start-up, if a route would use its session beyond its end.
     """
     configure(settings.log_level, format="json" if settings.environment == "production" else "auto")
     if database is not None:
         resources = [database.lifespan, *resources]
         checks = [Check("database", database.ping), *checks]
+    if auth is not None:
+        auth.check_workers(settings.workers)
+        resources = [*resources, auth.lifespan]
     if metrics is not None:
         resources = [*resources, metrics.lifespan]
         if database is not None:
@@ -96,6 +103,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     app.include_router(health_router(checks))
     if metrics is not None:
         app.include_router(metrics.router())
+    if auth is not None:
+        app.include_router(auth.router())
     for router in routers:
         app.include_router(router)
     return app

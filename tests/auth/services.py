@@ -48,11 +48,13 @@ class Service:
     events: list[AuditEvent] = field(default_factory=list[AuditEvent])
     parts: dict[str, Any] = field(default_factory=dict[str, Any])
     auth: Auth[Any] = field(init=False)
+    users: MemoryUserStore = field(init=False)
 
     def __post_init__(self) -> None:
+        self.users = MemoryUserStore()
         given: dict[str, Any] = {
             "codec": Codec(KEY, clock=self.clock),
-            "users": MemoryUserStore(),
+            "users": self.users,
             "tokens": MemoryTokenStore(),
             "api_keys": MemoryAPIKeyStore(),
             "hasher": PasswordHasher(CHEAP, legacy=(), deadline=0.001),

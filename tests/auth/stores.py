@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -58,7 +58,7 @@ async def opened_users(url: URL | None) -> AsyncGenerator[UserStore[Any]]:
 @asynccontextmanager
 async def redis_with_prefix(url: URL) -> AsyncGenerator[tuple["Redis", str]]:
     """A client, and a prefix of which nothing is left afterwards."""
-    client: Any = Redis.from_url(url.render_as_string(hide_password=False))
+    client: Any = cast("Any", Redis).from_url(url.render_as_string(hide_password=False))
     prefix = f"test:{uuid4().hex}:"
     try:
         yield client, prefix

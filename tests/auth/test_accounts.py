@@ -73,7 +73,8 @@ async def test_a_registration_may_ask_for_more() -> None:
     async with service.client() as api:
         assert (await api.post("/auth/register", json=ANN)).status_code == 422
         assert (await api.post("/auth/register", json={**ANN, "nickname": "A."})).status_code == 201
-    user = await service.auth.parts.users.find("ann@example.com")
+    user = await service.users.find("ann@example.com")
+    assert user is not None
     assert user.values == {"nickname": "A."}
 
 
@@ -202,7 +203,7 @@ async def test_an_inactive_user_gets_no_mail() -> None:
     """Neither a reset nor a verification."""
     service = Service()
     user = await service.add()
-    service.auth.parts.users.replace(replace(user, is_active=False))
+    service.users.replace(replace(user, is_active=False))
     async with service.client() as api:
         await api.post("/auth/forgot", json={"email": ANN["email"]})
         await api.post("/auth/verify/request", json={"email": ANN["email"]})

@@ -123,7 +123,7 @@ async def test_an_inactive_user_is_known_and_refused(status: Any, path: str) -> 
     user = await service.add()
     async with service.client() as api:
         tokens = await log_in(api)
-        service.auth.parts.users.replace(replace(user, is_active=False))
+        service.users.replace(replace(user, is_active=False))
         response = await api.get(path, headers=bearer(tokens))
         assert (response.status_code, response.json()["detail"]) == (status, "Inactive user")
         assert (await api.get("/anybody", headers=bearer(tokens))).status_code == 200
@@ -150,7 +150,7 @@ async def test_a_role_that_is_taken_away_is_gone_at_once() -> None:
         tokens = await log_in(api)
         assert (await api.post("/books", headers=bearer(tokens))).status_code == 200
         assert (await api.get("/editors", headers=bearer(tokens))).status_code == 200
-        service.auth.parts.users.replace(replace(user, roles=("reader",)))
+        service.users.replace(replace(user, roles=("reader",)))
         assert (await api.post("/books", headers=bearer(tokens))).status_code == 403
         assert (await api.get("/editors", headers=bearer(tokens))).status_code == 403
         assert (await api.get("/books", headers=bearer(tokens))).status_code == 200
@@ -195,7 +195,7 @@ async def test_the_user_is_the_principal_and_in_the_log() -> None:
     assert seen == [user, user.id]
 
 
-async def test_a_request_is_looked_at_once() -> None:
+async def test_a_request_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several dependencies in one request cost one look at the token and one at the user."""
     service = Service()
     await service.add()
@@ -207,7 +207,7 @@ async def test_a_request_is_looked_at_once() -> None:
         calls.append(user_id)
         return await get(user_id, **options)
 
-    auth.parts.users.get = counted
+    monkeypatch.setattr(service.users, "get", counted)
 
     @app.get("/both", dependencies=[Depends(auth.require("books:read")), Depends(auth.require(roles={"reader"}))])
     async def both(user: Annotated[Any, Depends(auth.current_user())]) -> None:

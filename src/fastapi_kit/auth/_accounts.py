@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from fastapi_kit.auth._api_keys import APIKey, new_api_key
 from fastapi_kit.auth._challenges import insufficient_scope
@@ -17,28 +17,26 @@ from fastapi_kit.auth._sessions import Ticket, TicketPurpose, digest, is_secret,
 from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord
 from fastapi_kit.errors import BadRequestError, ConflictError, ValidationProblem
 
-U = TypeVar("U", bound=UserRecord)
-
 Later = Callable[[Callable[[], Awaitable[None]]], None]
 """Has something done after the answer was sent."""
 
 logger = logging.getLogger("fastapi_kit.auth")
 
 
-class Accounts(Generic[U]):
+class Accounts:
     """The flows of accounts.
 
     Whatever may tell whether an address has an account (a look-up, a mail) is done after the answer has been sent, or
     before a fixed deadline.
     """
 
-    def __init__(self, parts: Parts[U], logins: Logins[U]) -> None:
+    def __init__(self, parts: Parts, logins: Logins) -> None:
         self._parts = parts
         self._logins = logins
 
     async def register(
         self, email: str, password: str, values: Mapping[str, Any], client: Client, later: Later
-    ) -> U | None:
+    ) -> UserRecord | None:
         """Make an account.
 
         With mails, the answer does not tell whether the address had one already; its owner is told by mail.
@@ -56,7 +54,7 @@ class Accounts(Generic[U]):
         started = parts.clock.monotonic()
         hashed = await parts.hasher.hash(password)
         try:
-            user = await parts.users.add(
+            user: UserRecord = await parts.users.add(
                 NewUser(email=email, hashed_password=hashed, roles=parts.options.default_roles, values=values)
             )
         except EmailTakenError:
@@ -102,7 +100,7 @@ class Accounts(Generic[U]):
         parts = self._parts
         self._check(password, [])
         ticket = await self._redeemed("reset", token)
-        user = await parts.users.get(ticket.user_id)
+        user: UserRecord | None = await parts.users.get(ticket.user_id)
         if user is None or ticket.binding != _fingerprint(user):
             raise _bad_token()
         try:
@@ -118,7 +116,9 @@ class Accounts(Generic[U]):
         await parts.forgive("login", user.email)
         await parts.tell("password_reset", client, user_id=ticket.user_id)
 
-    async def change_password(self, user: U, present: str, new: str, client: Client, *, session_id: str | None) -> None:
+    async def change_password(
+        self, user: UserRecord, present: str, new: str, client: Client, *, session_id: str | None
+    ) -> None:
         """Change the password, and end all other sessions.
 
         Raises:
@@ -137,7 +137,7 @@ class Accounts(Generic[U]):
         await parts.tokens.close_all(user_id, now=parts.now(), keep=session_id)
         await parts.tell("password_changed", client, user_id=user_id, session_id=session_id)
 
-    async def enable_totp(self, user: U, secret: str, code: str, client: Client) -> None:
+    async def enable_totp(self, user: UserRecord, secret: str, code: str, client: Client) -> None:
         """Ask for a second factor from now on.
 
         Raises:
@@ -151,7 +151,7 @@ class Accounts(Generic[U]):
         await self._parts.users.set_totp_secret(user_id, secret)
         await self._parts.tell("totp_enabled", client, user_id=user_id)
 
-    async def disable_totp(self, user: U, code: str, client: Client) -> None:
+    async def disable_totp(self, user: UserRecord, code: str, client: Client) -> None:
         """Ask for no second factor any more.
 
         Raises:
@@ -166,7 +166,7 @@ class Accounts(Generic[U]):
         await self._parts.tell("totp_disabled", client, user_id=user_id)
 
     async def create_api_key(
-        self, user: U, name: str, scopes: list[str], lasts: timedelta | None, client: Client
+        self, user: UserRecord, name: str, scopes: list[str], lasts: timedelta | None, client: Client
     ) -> tuple[APIKey, str]:
         """Make an API key; the second is the whole key, which is told this once.
 
@@ -221,27 +221,27 @@ class Accounts(Generic[U]):
         await asyncio.sleep(max(1, math.ceil(elapsed / deadline)) * deadline - elapsed)
 
     async def _verification_wanted(self, email: str) -> None:
-        user = await self._parts.users.find(email)
+        user: UserRecord | None = await self._parts.users.find(email)
         if user is not None and user.is_active and not user.is_verified:
             await self._send_verification(user)
 
-    async def _send_verification(self, user: U) -> None:
+    async def _send_verification(self, user: UserRecord) -> None:
         lasts = self._parts.options.verify_lifetime
         await self._send("verify", user, binding=user.email, lasts=lasts)
 
     async def _already_registered(self, email: str) -> None:
-        user = await self._parts.users.find(email)
+        user: UserRecord | None = await self._parts.users.find(email)
         if user is not None:
             await self._deliver(Mail("already_registered", user))
 
     async def _reset_wanted(self, email: str, client: Client) -> None:
-        user = await self._parts.users.find(email)
+        user: UserRecord | None = await self._parts.users.find(email)
         if user is None or not user.is_active:
             return
         await self._parts.tell("reset_requested", client, user_id=str(user.id), email=email)
         await self._send("reset", user, binding=_fingerprint(user), lasts=self._parts.options.reset_lifetime)
 
-    async def _send(self, purpose: TicketPurpose, user: U, *, binding: str, lasts: timedelta) -> None:
+    async def _send(self, purpose: TicketPurpose, user: UserRecord, *, binding: str, lasts: timedelta) -> None:
         now, token = self._parts.now(), new_secret()
         ticket = Ticket(purpose, str(user.id), binding, now + lasts)
         await self._parts.tokens.issue(digest(token), ticket, now=now)

@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -144,10 +144,13 @@ class SQLAPIKeyStore:
 
     async def _select(self, condition: sa.ColumnElement[bool]) -> list[APIKey]:
         statement = sa.select(self._table).where(condition).order_by(self._table.c.created_at, self._table.c.id)
-        return await run(
-            self._database,
-            lambda it: [APIKey(**{**row, "scopes": tuple(row["scopes"])}) for row in it.execute(statement).mappings()],
-        )
+        return await run(self._database, lambda it: [_key(row) for row in it.execute(statement)])
+
+
+def _key(row: Any) -> APIKey:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
+    values["scopes"] = tuple(row.scopes)
+    return APIKey(**values)
 
 
 def new_api_key(prefix: str = "key") -> tuple[str, str]:

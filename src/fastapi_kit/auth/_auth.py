@@ -3,11 +3,10 @@
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter
-from fastapi.openapi.models import APIKey as APIKeyModel
-from fastapi.openapi.models import APIKeyIn, HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows
+from fastapi.openapi.models import APIKey, HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.requests import HTTPConnection
 from starlette.applications import Starlette
 
@@ -33,9 +32,9 @@ from fastapi_kit.auth._policy import PasswordPolicy
 from fastapi_kit.auth._router import keys_router, session_router
 from fastapi_kit.auth._sessions import TokenStore
 from fastapi_kit.auth._throttle import MemoryThrottle, Throttle
-from fastapi_kit.auth._users import UserRecord, UserStore
+from fastapi_kit.auth._users import UserStore
 
-U = TypeVar("U", bound=UserRecord)
+U = TypeVar("U")
 
 SchemeName = Literal["oauth2", "bearer"]
 
@@ -85,7 +84,7 @@ class Auth(Generic[U]):
         scheme: SchemeName = "oauth2",
     ) -> None:
         codec = codec if isinstance(codec, Codec) else Codec(codec)
-        self.parts: Parts[U] = Parts(
+        self.parts: Parts = Parts(
             codec=codec,
             users=users,
             tokens=tokens,
@@ -111,12 +110,6 @@ class Auth(Generic[U]):
         for part in (session_router(self), account_router(self), keys_router(self)):
             router.include_router(part)
         return router
-
-    @overload
-    def current_user(self, *, active: bool = True, optional: Literal[False] = False) -> CurrentUser[U]: ...
-
-    @overload
-    def current_user(self, *, active: bool = True, optional: bool) -> CurrentUser[U]: ...
 
     def current_user(self, *, active: bool = True, optional: bool = False) -> CurrentUser[U]:
         """The dependency that gives the user: `user: Annotated[User, Depends(auth.current_user())]`.
@@ -158,12 +151,12 @@ class Auth(Generic[U]):
         permissions = self.parts.permissions
         if unknown := sorted(wanted - permissions.scopes.keys()):
             raise ValueError(f"{', '.join(unknown)}: not declared in Permissions(scopes=...), so that nobody has it")
-        needed = Needed(
+        all_of_it = Needed(
             scopes=wanted,
             roles=frozenset([roles] if isinstance(roles, str) else roles),
             fresh=None if fresh is None else int(fresh.total_seconds()),
         )
-        return Required(self.parts, self._authenticator, self.current_user(), needed)
+        return Required(self.parts, self._authenticator, self.current_user(), all_of_it)
 
     async def authentication(self, connection: HTTPConnection) -> Authentication[U]:
         """On what grounds somebody makes this request, such as in which session.
@@ -192,18 +185,20 @@ class Auth(Generic[U]):
         yield {STATE: self}
 
 
-def _schemes(parts: Parts[Any], cookies: Cookies | None, scheme: SchemeName) -> list[Scheme]:
+def _schemes(parts: Parts, cookies: Cookies | None, scheme: SchemeName) -> list[Scheme]:
     made = [_oauth2(parts) if scheme == "oauth2" else Scheme(HTTPBearer(bearerFormat="JWT"), "Bearer")]
     if cookies is not None:
-        named = {"in": APIKeyIn.cookie}
-        made.append(Scheme(APIKeyModel(**named, name=cookies.name("access")), "Cookie"))
+        made.append(_key_in("cookie", cookies.name("access"), "Cookie"))
     if parts.api_keys is not None:
-        named = {"in": APIKeyIn.header}
-        made.append(Scheme(APIKeyModel(**named, name=API_KEY_HEADER), "APIKey"))
+        made.append(_key_in("header", API_KEY_HEADER, "APIKey"))
     return made
 
 
-def _oauth2(parts: Parts[Any]) -> Scheme:
+def _key_in(place: Literal["cookie", "header"], key: str, name: str) -> Scheme:
+    return Scheme(APIKey.model_validate({"in": place, "name": key}), name)
+
+
+def _oauth2(parts: Parts) -> Scheme:
     prefix = parts.options.prefix.lstrip("/")
     flow = OAuthFlowPassword(
         tokenUrl=f"{prefix}/token", refreshUrl=f"{prefix}/refresh", scopes=dict(parts.permissions.scopes)

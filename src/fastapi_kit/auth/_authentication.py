@@ -1,7 +1,7 @@
 """From what came with a request to who makes it."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from fastapi.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
@@ -15,9 +15,8 @@ from fastapi_kit.auth._cookies import Cookies, is_our_page
 from fastapi_kit.auth._errors import InvalidTokenError
 from fastapi_kit.auth._parts import Parts
 from fastapi_kit.auth._sessions import TokenReference
-from fastapi_kit.auth._users import UserRecord
 
-U = TypeVar("U", bound=UserRecord)
+U = TypeVar("U")
 
 Method = Literal["bearer", "cookie", "api_key"]
 
@@ -45,7 +44,7 @@ class Authentication(Generic[U]):
     authenticated_at: int | None = None
 
 
-class Authenticator(Generic[U]):
+class Authenticator:
     """Finds out who makes requests; once for each request.
 
     `Authorization: Bearer`, a cookie and an API key are looked at in this order, and the first that is there decides:
@@ -56,12 +55,12 @@ class Authenticator(Generic[U]):
         cookies: The cookies, if any are looked at.
     """
 
-    def __init__(self, parts: Parts[U], cookies: Cookies | None) -> None:
+    def __init__(self, parts: Parts, cookies: Cookies | None) -> None:
         self._parts = parts
         self._cookies = cookies
         self._key = f"fastapi_kit.auth.{id(self):x}"
 
-    async def of(self, connection: HTTPConnection) -> Authentication[U] | None:
+    async def of(self, connection: HTTPConnection) -> Authentication[Any] | None:
         """Who makes this request; `None` if it came without credentials.
 
         Raises:
@@ -71,7 +70,7 @@ class Authenticator(Generic[U]):
         """
         scope = connection.scope
         if self._key in scope:
-            known: Authentication[U] | None = scope[self._key]
+            known: Authentication[Any] | None = scope[self._key]
             return known
         found = await self._find(connection)
         scope[self._key] = found
@@ -80,7 +79,7 @@ class Authenticator(Generic[U]):
             bind_contextvars(user_id=str(found.user.id))
         return found
 
-    async def _find(self, connection: HTTPConnection) -> Authentication[U] | None:
+    async def _find(self, connection: HTTPConnection) -> Authentication[Any] | None:
         given = header(connection.scope["headers"], b"authorization")
         if given is not None:
             text = given.decode("latin-1")
@@ -96,7 +95,7 @@ class Authenticator(Generic[U]):
             raise invalid_token()
         return None
 
-    async def _by_token(self, connection: HTTPConnection, token: str, method: Method) -> Authentication[U]:
+    async def _by_token(self, connection: HTTPConnection, token: str, method: Method) -> Authentication[Any]:
         parts = self._parts
         try:
             claims = parts.codec.decode(token)
@@ -113,7 +112,7 @@ class Authenticator(Generic[U]):
             raise invalid_token()
         return Authentication(user, claims.scope, method, session_id, claims.auth_time)
 
-    async def _by_key(self, connection: HTTPConnection, key: str) -> Authentication[U]:
+    async def _by_key(self, connection: HTTPConnection, key: str) -> Authentication[Any]:
         parts = self._parts
         key_id = api_key_id(key)
         found = None if parts.api_keys is None or key_id is None else await parts.api_keys.find(key_id)

@@ -6,7 +6,7 @@ it as an async function, so no thread is needed. What several of them find out i
 
 from collections.abc import Collection
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast
 
 from fastapi import Security
 from fastapi.requests import HTTPConnection
@@ -17,7 +17,7 @@ from fastapi_kit.auth._challenges import inactive, insufficient_scope, not_fresh
 from fastapi_kit.auth._parts import Parts
 from fastapi_kit.auth._users import UserRecord
 
-U = TypeVar("U", bound=UserRecord)
+U = TypeVar("U")
 
 _CONNECTION = Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)
 
@@ -43,8 +43,8 @@ class CurrentUser(SecurityBase, Generic[U]):
 
     def __init__(
         self,
-        parts: Parts[U],
-        authenticator: Authenticator[U],
+        parts: Parts,
+        authenticator: Authenticator,
         schemes: Collection[Scheme],
         *,
         active: bool,
@@ -73,7 +73,8 @@ class CurrentUser(SecurityBase, Generic[U]):
             raise unauthenticated()
         if self._active and not found.user.is_active:
             raise inactive(self._inactive_status)
-        return found.user
+        user: U = found.user
+        return user
 
 
 class Needed(NamedTuple):
@@ -89,8 +90,8 @@ class Required(Generic[U]):
 
     def __init__(
         self,
-        parts: Parts[U],
-        authenticator: Authenticator[U],
+        parts: Parts,
+        authenticator: Authenticator,
         current: CurrentUser[U],
         needed: Needed,
     ) -> None:
@@ -109,17 +110,18 @@ class Required(Generic[U]):
             UnauthorizedError: The password was given too long ago.
         """
         found = await self._authenticator.of(connection)
-        owned = self._parts.permissions.of(user)
+        record = cast("UserRecord", user)
+        owned = self._parts.permissions.of(record)
         # Nothing is found where a test has overridden the dependency `user`: that user's roles count all the same.
         if not self._scopes <= (owned if found is None else owned & set(found.scopes)):
             raise insufficient_scope(self._scopes)
-        if self._roles and self._roles.isdisjoint(user.roles):
+        if self._roles and self._roles.isdisjoint(record.roles):
             raise insufficient_scope()
         if self._fresh is not None and found is not None and not self._is_fresh(found, self._fresh):
             raise not_fresh(self._fresh)
         return user
 
-    def _is_fresh(self, found: Authentication[U], seconds: int) -> bool:
+    def _is_fresh(self, found: Authentication[Any], seconds: int) -> bool:
         given = found.authenticated_at
         return given is not None and self._parts.clock.now().timestamp() - given <= seconds
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
 
 from fastapi_kit.auth._challenges import invalid_grant
 from fastapi_kit.auth._claims import Claims
@@ -12,8 +11,6 @@ from fastapi_kit.auth._passwords import Verification
 from fastapi_kit.auth._sessions import LoginSession, RefreshToken, digest, new_secret, new_session_id
 from fastapi_kit.auth._totp import STEP, WINDOW, matching_step
 from fastapi_kit.auth._users import UserRecord, normal_email
-
-U = TypeVar("U", bound=UserRecord)
 
 _LONGEST_ADDRESS = 64
 _LONGEST_USER_AGENT = 256
@@ -33,10 +30,10 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant(Generic[U]):
+class Grant:
     """What a login or a renewal gives."""
 
-    user: U
+    user: UserRecord
     session: LoginSession
     scopes: tuple[str, ...]
     access_token: str
@@ -48,13 +45,13 @@ class Grant(Generic[U]):
         return f"Grant(session={self.session.id!r})"
 
 
-class Logins(Generic[U]):
+class Logins:
     """The flows of sessions."""
 
-    def __init__(self, parts: Parts[U]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def login(self, given: Credentials, client: Client) -> Grant[U]:
+    async def login(self, given: Credentials, client: Client) -> Grant:
         """Open a session.
 
         Every failure but a missing one-time code has the same answer, at the hasher's deadline.
@@ -67,7 +64,7 @@ class Logins(Generic[U]):
         email = normal_email(given.username)
         account = email or ""
         await parts.throttled("login", account, client)
-        user = None if email is None else await parts.users.find(email)
+        user: UserRecord | None = None if email is None else await parts.users.find(email)
         eligible = user is not None and user.is_active and (user.is_verified or not parts.options.verified_only)
         stored = None if user is None else user.hashed_password
         found = await parts.hasher.verify(given.password, stored, eligible=eligible)
@@ -79,7 +76,7 @@ class Logins(Generic[U]):
         password_hash = await self._rehashed(user, given.password, found)
         return await self._opened(user, password_hash, given.scopes, client)
 
-    async def refresh(self, token: str, client: Client) -> Grant[U]:
+    async def refresh(self, token: str, client: Client) -> Grant:
         """Renew a session's tokens.
 
         Raises:
@@ -101,7 +98,7 @@ class Logins(Generic[U]):
             if session is not None:
                 await parts.tell("refresh_reused", client, user_id=session.user_id, session_id=session.id)
             raise invalid_grant()
-        user = await parts.users.get(session.user_id)
+        user: UserRecord | None = await parts.users.get(session.user_id)
         if user is None or not user.is_active:
             await parts.tokens.close(session.id, user_id=session.user_id)
             raise invalid_grant()
@@ -121,7 +118,7 @@ class Logins(Generic[U]):
         await self._parts.tell("logout_all", client, user_id=user_id, session_id=keep)
         return ended
 
-    async def _second_factor(self, user: U, otp: str | None, client: Client) -> None:
+    async def _second_factor(self, user: UserRecord, otp: str | None, client: Client) -> None:
         """Ask for the one-time code, if there is a second factor; it has been counted as an attempt already."""
         if user.totp_secret is None:
             return
@@ -140,7 +137,7 @@ class Logins(Generic[U]):
         until = now + timedelta(seconds=STEP * (2 * WINDOW + 2))
         return await self._parts.tokens.claim(f"totp:{user_id}:{step}", now=now, until=until)
 
-    async def _rehashed(self, user: U, password: str, found: Verification) -> str | None:
+    async def _rehashed(self, user: UserRecord, password: str, found: Verification) -> str | None:
         """The hash that the store has now, made anew if it was an old one."""
         if not found.needs_rehash:
             return user.hashed_password
@@ -148,11 +145,15 @@ class Logins(Generic[U]):
         made = await hasher.hash(password)
         if await users.set_password(str(user.id), made, replacing=user.hashed_password):
             return made
-        changed = await users.get(str(user.id))  # by another login of the same user, or to another password
+        changed: UserRecord | None = await users.get(
+            str(user.id)
+        )  # by another login of the same user, or to another password
         stored = None if changed is None else changed.hashed_password
         return stored if (await hasher.verify(password, stored)).valid else user.hashed_password
 
-    async def _opened(self, user: U, password_hash: str | None, scopes: Iterable[str], client: Client) -> Grant[U]:
+    async def _opened(
+        self, user: UserRecord, password_hash: str | None, scopes: Iterable[str], client: Client
+    ) -> Grant:
         parts, now = self._parts, self._parts.now()
         session = LoginSession(
             id=new_session_id(),
@@ -168,14 +169,14 @@ class Logins(Generic[U]):
         await parts.tokens.open(session, token.digest)
         # A password that was changed while this one was compared has ended all sessions that there were by then, and
         # not this one. What was changed before is seen here; what is changed after this ends this one, too.
-        again = await parts.users.get(session.user_id)
+        again: UserRecord | None = await parts.users.get(session.user_id)
         if again is None or not again.is_active or again.hashed_password != password_hash:
             await parts.tokens.close(session.id, user_id=session.user_id)
             raise invalid_grant()
         await parts.tell("login", client, user_id=session.user_id, session_id=session.id)
         return self._grant(again, session, token)
 
-    def _grant(self, user: U, session: LoginSession, token: RefreshToken) -> Grant[U]:
+    def _grant(self, user: UserRecord, session: LoginSession, token: RefreshToken) -> Grant:
         parts = self._parts
         now = parts.clock.now()
         scopes = tuple(sorted(set(session.scopes) & parts.permissions.of(user)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from fastapi_kit._clock import Clock
 from fastapi_kit.auth._api_keys import APIKeyStore
@@ -16,9 +16,7 @@ from fastapi_kit.auth._permissions import Permissions
 from fastapi_kit.auth._policy import PasswordPolicy
 from fastapi_kit.auth._sessions import TokenStore
 from fastapi_kit.auth._throttle import Backoff, Throttle
-from fastapi_kit.auth._users import UserRecord, UserStore
-
-U = TypeVar("U", bound=UserRecord)
+from fastapi_kit.auth._users import UserStore
 
 _OF_ACCOUNT = Backoff(free=5)
 _OF_ADDRESS = Backoff(free=30, longest=900)
@@ -32,11 +30,11 @@ class Client(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts(Generic[U]):
+class Parts:
     """The parts of an `Auth`, as its flows use them."""
 
     codec: Codec
-    users: UserStore[U]
+    users: UserStore[Any]
     tokens: TokenStore
     api_keys: APIKeyStore | None
     hasher: PasswordHasher

@@ -162,7 +162,7 @@ def _add_cookies(router: APIRouter, auth: "Auth[Any]") -> None:
         return _put(auth, await auth.logins.login(credentials, client_of(request)), response)
 
 
-def _tokens(grant: Grant[Any]) -> Tokens:
+def _tokens(grant: Grant) -> Tokens:
     return Tokens(
         access_token=grant.access_token,
         expires_in=grant.expires_in,
@@ -171,7 +171,7 @@ def _tokens(grant: Grant[Any]) -> Tokens:
     )
 
 
-def _put(auth: "Auth[Any]", grant: Grant[Any], response: Response) -> CookieSession:
+def _put(auth: "Auth[Any]", grant: Grant, response: Response) -> CookieSession:
     assert auth.cookies is not None  # noqa: S101 - only routes with cookies come here
     held = Held(
         access=grant.access_token,

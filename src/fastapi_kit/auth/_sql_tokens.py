@@ -1,6 +1,5 @@
 """Sessions in tables beside the app's own."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -199,7 +198,7 @@ class SQLTokenStore:
         return True
 
 
-def _admits(tables: AuthTables) -> sa.Select[Any]:
+def _admits(tables: AuthTables) -> sa.Select[bool, bool, Any]:
     """All that decides about a token, in one statement of three look-ups by primary key."""
     sessions, marks = tables.sessions, tables.marks
     now = sa.bindparam("now", type_=UTCDateTime())
@@ -210,9 +209,9 @@ def _admits(tables: AuthTables) -> sa.Select[Any]:
 
 
 def _session(row: Any) -> LoginSession:
-    values = {name: getattr(row, name) for name in _FIELDS}
-    scopes: Iterable[str] = values["scopes"]
-    return LoginSession(**{**values, "scopes": tuple(scopes)})
+    values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
+    values["scopes"] = tuple(row.scopes)
+    return LoginSession(**values)
 
 
 def _revoked(token_id: str) -> str:

@@ -12,10 +12,10 @@ from starlette.types import Scope
 
 from fastapi_kit._asgi import SESSION
 from fastapi_kit.auth._sql import is_duplicate, run, translated
-from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord
+from fastapi_kit.auth._users import EmailTakenError, NewUser
 from fastapi_kit.db import Database
 
-M = TypeVar("M", bound=UserRecord)
+M = TypeVar("M")
 
 _LARGEST_KEY = 2**63 - 1
 

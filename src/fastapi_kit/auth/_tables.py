@@ -37,7 +37,7 @@ class AuthTables:
             f"{prefix}refresh_tokens",
             metadata,
             Column("digest", _DIGEST, primary_key=True),
-            Column("session_id", of_session, nullable=False, index=True),
+            Column[str]("session_id", of_session, nullable=False, index=True),
             Column("used_at", UTCDateTime()),
         )
         self.tickets = Table(

@@ -56,7 +56,7 @@ class UserRecord(Protocol):
         ...
 
 
-U_co = TypeVar("U_co", bound=UserRecord, covariant=True)
+U_co = TypeVar("U_co", covariant=True)
 
 
 class EmailTakenError(Exception):

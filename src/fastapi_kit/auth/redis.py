@@ -244,10 +244,10 @@ def _session(fields: Mapping[str, str]) -> LoginSession | None:
     )
 
 
-def _mapping(answer: Any) -> dict[str, str]:
+def _mapping(answer: list[Any] | dict[Any, Any]) -> dict[str, str]:
     """The fields of a hash, which a script gives as a list and the client as a mapping."""
-    pairs = answer.items() if isinstance(answer, Mapping) else zip(answer[::2], answer[1::2], strict=True)
-    return {_text(key): _text(value) for key, value in pairs}
+    fields = dict(zip(answer[::2], answer[1::2], strict=True)) if isinstance(answer, list) else answer
+    return {_text(key): _text(value) for key, value in fields.items()}
 
 
 def _text(value: bytes | str) -> str:
