@@ -63,6 +63,13 @@ def routing(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def auth(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """Tokens beside python-jose and PyJWT, and what others notice of logins."""
+    from .auth import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 CRUD: Mapping[str, Benchmark] = {
     "operations": operations,
     "guarded": guarded,
@@ -78,7 +85,7 @@ async def crud(*, quick: bool) -> list[Row]:
     return [row for part in CRUD.values() for row in await part(quick=quick)]
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing}
+BENCHMARKS: Mapping[str, Benchmark] = {"crud": crud, **CRUD, "routing": routing, "auth": auth}
 
 
 def say(line: str) -> None:

@@ -11,9 +11,9 @@ from dataclasses import asdict
 import uvloop
 
 from benchmarks._driver import Call, running
+from benchmarks._memory import watch_growth
 from benchmarks.places._variants import APPS
 
-from ._memory import watch_growth
 from ._worker import Outcome
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks._databases import Place
 from benchmarks.exports import Suite
-from benchmarks.exports._memory import watch_growth
+from benchmarks._memory import watch_growth
 from benchmarks.exports._suite import OURS_NDJSON, PEERS, Effort, Exporter, check
 from benchmarks.exports._worker import Outcome, worker
 from benchmarks.places._rows import fill

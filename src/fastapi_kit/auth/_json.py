@@ -11,6 +11,8 @@ from typing import Any, NoReturn, TypeAlias, cast
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
+_CONTAINERS = (dict, list, tuple)
+"""Those that `json` reads and writes."""
 DEEPEST = 10
 """Objects and arrays at most inside each other, the outermost counted."""
 
@@ -28,35 +30,33 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no object")  # noqa: TRY004 - of what was sent, not of a type in code
     found = cast("dict[str, Any]", found)
-    check(found, texts=b"\\u" in raw)
+    if b"\\u" in raw or b"[" in raw or raw.count(b"{") > 1:  # else it is flat, and its texts are as UTF-8 has them
+        check(found)
     return found
 
 
-def dump_object(value: Mapping[str, Any]) -> bytes:
+def dump_object(value: dict[str, Any]) -> bytes:
     """The text of an object, as short as may be.
 
     Raises:
         ValueError: It holds something that `parse_object` would not take.
         TypeError: It holds something that is no JSON.
     """
-    check(value, texts=True)
+    check(value)
     return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
 
 
-def check(value: Mapping[str, Any], *, texts: bool) -> None:
-    """See that an object is not too deep and, if asked, that its texts can be stored.
-
-    A text holds U+0000 or half a pair only where the JSON has an escape for it, so most need no look.
-    """
+def check(value: dict[str, Any]) -> None:
+    """See that an object is not too deep, that its texts can be stored, and that its names are texts."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         inner: list[Any] = []
         for it in level:
             for child in _children(it):
                 if isinstance(child, str):
-                    if texts and ("\0" in child or not _is_unicode(child)):
+                    if not _is_storable(child):
                         raise ValueError("text that cannot be stored")
-                elif isinstance(child, Mapping | list | tuple):
+                elif isinstance(child, _CONTAINERS):
                     inner.append(child)
         if not inner:
             return
@@ -64,16 +64,21 @@ def check(value: Mapping[str, Any], *, texts: bool) -> None:
     raise ValueError("nested too deep")
 
 
-def _children(container: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
-    if isinstance(container, Mapping):
+def _children(container: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
+    if isinstance(container, dict):
         if not all(isinstance(name, str) for name in container):
             raise TypeError("a name that is no text")
         return (*container, *container.values())
     return container
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+def _is_storable(text: str) -> bool:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair
+            return False
+    return "\0" not in text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,10 @@
+"""What authentication costs.
+
+- `_tokens`: verifying a token, beside the libraries as tutorials call them.
+- `_logins`: what others notice of twenty logins that hash at once.
+- `_suite`: all of it.
+"""
+
+from ._suite import FULL, QUICK, Suite
+
+__all__ = ["FULL", "QUICK", "Suite"]
