@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
+from fastapi_kit.auth import Claims, Codec, Key, KeyRing, OutsideIssuer, PasswordHasher, Verification
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.metrics import Metrics
@@ -95,3 +96,20 @@ async def of_the_client(database: Database) -> None:
     """A test's client is httpx2's."""
     async with rolled_back(database), client(FastAPI()) as api:
         assert_type(api, httpx2.AsyncClient)
+
+
+def of_tokens(codec: Codec, ring: KeyRing) -> None:
+    """A codec turns claims into text and text into claims, and claims are typed."""
+    assert_type(codec.encode(Claims(sub="7", exp=2, iat=1, jti="a")), str)
+    claims = codec.decode("")
+    assert_type(claims, Claims)
+    assert_type((claims.sub, claims.exp, claims.scope), tuple[str, int, tuple[str, ...]])
+    assert_type(ring.jwks(), dict[str, list[dict[str, str]]])
+    assert_type(ring.signing, Key | None)
+
+
+async def of_those_who_log_in(issuer: OutsideIssuer, hasher: PasswordHasher) -> None:
+    """An outside issuer gives the same claims, and a hasher text and a verdict."""
+    assert_type(await issuer.decode(""), Claims)
+    assert_type(await hasher.hash(""), str)
+    assert_type(await hasher.verify("", None), Verification)
