@@ -31,7 +31,7 @@ MOST = 60.0
 """Microseconds of CPU time that an authenticated request may cost beyond an anonymous one."""
 
 
-async def measure_requests(mode: Mode, say: Say) -> list[Row]:
+async def requests(mode: Mode, say: Say) -> list[Row]:
     """The difference between a request with a token and one without, in microseconds of CPU time."""
     say("auth.request")
     async with _contenders() as contenders:

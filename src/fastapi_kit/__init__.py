@@ -3,7 +3,7 @@
 Import what you use from its own room; importing this package imports none of them:
 
 - `fastapi_kit.app`: `create_app`, a thin sum of the parts below; `index_routes` for apps of many routers.
-- `fastapi_kit.auth`: tokens, keys, passwords.
+- `fastapi_kit.auth`: `Auth`, logins and who may what; sessions, tokens, keys, passwords.
 - `fastapi_kit.crud`: `CRUDRouter`, list/get/create/replace/update/delete for a SQLAlchemy model.
 - `fastapi_kit.db`: `Database`, the session dependency (the commit boundary), `Base` and mixins.
 - `fastapi_kit.errors`: `Problem` (RFC 9457), `BusinessLogicError`, one shape for every error.

@@ -1,5 +1,11 @@
-"""Who makes a request: tokens and passwords.
+"""Who makes a request, and what they may do.
 
+- `Auth`: routes and dependencies, made of the parts below; `AuthOptions`, `Permissions` (scopes and roles), `Cookies`.
+  `get_current_user` and `get_current_active_user` find the app's `Auth` by themselves.
+- `UserStore` and `TokenStore`: where users and sessions are: `MemoryUserStore`, `SQLUserStore` with `UserColumns`,
+  `MemoryTokenStore`, `SQLTokenStore` with `AuthTables`, `fastapi_kit.auth.redis.RedisTokenStore`. API keys likewise.
+- `Throttle` and `Backoff`: how often something may be guessed. `AuditEvent` and `Mail`: what callbacks are given.
+- `totp_code`, `totp_uri`, `new_totp_secret`: one-time codes.
 - `Key` and `KeyRing`: keys bound to an algorithm, rotation, and the public ones for others (JWKS).
 - `Codec`: makes tokens of `Claims` and claims of tokens; whatever is wrong with one is an `InvalidTokenError`.
 - `OutsideIssuer`: claims of the tokens of another service, whose keys it fetches and keeps (`KeyCache`), or is an
