@@ -11,7 +11,28 @@ from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
-from fastapi_kit.auth import Claims, Codec, Key, KeyRing, OutsideIssuer, PasswordHasher, Verification
+from fastapi_kit.auth import (
+    Auth,
+    Authentication,
+    AuthTables,
+    Claims,
+    Codec,
+    CurrentUser,
+    Key,
+    KeyRing,
+    MemoryUserStore,
+    OutsideIssuer,
+    PasswordHasher,
+    Required,
+    Rotation,
+    SQLTokenStore,
+    SQLUserStore,
+    TokenStore,
+    User,
+    UserColumns,
+    UserStore,
+    Verification,
+)
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.metrics import Metrics
