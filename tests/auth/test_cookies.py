@@ -60,8 +60,9 @@ async def test_a_planted_csrf_cookie_does_not_help() -> None:
     await service.add()
     async with service.client() as api:
         await logged_in(api)
-        api.cookies.set("__Host-csrf", "planted", domain="test", path="/")
-        response = await api.post("/mine", headers={"X-CSRF-Token": "planted"})
+        held = f"__Host-access={api.cookies['__Host-access']}; __Host-csrf=planted"
+        api.cookies.clear()
+        response = await api.post("/mine", headers={"Cookie": held, "X-CSRF-Token": "planted"})
         assert response.status_code == 403
 
 
