@@ -7,6 +7,7 @@ inside of all that adds headers, so they carry them.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -17,7 +18,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.db import Database
-from fastapi_kit.errors import install
+from fastapi_kit.errors import ForbiddenError, UnauthorizedError, declare_errors, install, raises
 from fastapi_kit.health import Check, DrainingMiddleware, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
@@ -99,7 +100,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
     _add_layers(app, settings, headers, metrics)
     protect_docs(app)
-    _declare_public_operations(app)
+    _declare_credentials(app)
     app.include_router(health_router(checks))
     if metrics is not None:
         app.include_router(metrics.router())
@@ -134,16 +135,23 @@ def _add_layers(app: FastAPI, settings: Settings, headers: Mapping[str, str], me
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
 
-def _declare_public_operations(app: FastAPI) -> None:
-    """Say `security: []` of operations that need no credentials: it means the same as nothing, and is no oversight."""
+def _declare_credentials(app: FastAPI) -> None:
+    """Say what the need of credentials means for each operation.
+
+    Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
+    `security: []`: it means the same as nothing, and is no oversight.
+    """
     generate: Callable[[], dict[str, Any]] = app.openapi
+    refusals = {str(status): answer for status, answer in raises(UnauthorizedError, ForbiddenError).items()}
 
     def openapi() -> dict[str, Any]:
         document = generate()
         if "security" not in document:
             for item in document.get("paths", {}).values():
                 for operation in item.values():
-                    operation.setdefault("security", [])
+                    if operation.setdefault("security", []):
+                        operation["responses"] = {**deepcopy(refusals), **operation.get("responses", {})}
+            declare_errors(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it

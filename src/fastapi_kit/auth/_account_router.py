@@ -49,7 +49,7 @@ def account_router(auth: "Auth[Any]") -> APIRouter:
     router = APIRouter(
         tags=["auth"],
         dependencies=[Depends(no_store)],
-        responses=raises(ValidationProblem, ServiceUnavailableError),
+        responses=raises(BadRequestError, ValidationProblem, ServiceUnavailableError),
     )
     if auth.parts.options.registration:
         _add_registration(router, auth)

@@ -19,6 +19,7 @@ from fastapi_kit.auth._schemas import (
     Tokens,
 )
 from fastapi_kit.errors import (
+    BadRequestError,
     ForbiddenError,
     NotFoundError,
     ServiceUnavailableError,
@@ -41,7 +42,7 @@ def session_router(auth: "Auth[Any]") -> APIRouter:
     router = APIRouter(
         tags=["auth"],
         dependencies=[Depends(no_store)],
-        responses=raises(UnauthorizedError, ValidationProblem, ServiceUnavailableError),
+        responses=raises(BadRequestError, UnauthorizedError, ValidationProblem, ServiceUnavailableError),
     )
     _add_tokens(router, auth)
     _add_sessions(router, auth)
