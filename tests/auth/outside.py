@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi_kit.auth import Claims, Codec, Key, KeyRing
 
-DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
+DISCOVERY, KEYS, MOVED = "/.well-known/openid-configuration", "/keys", "/moved"
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Issuer:
     keys: list[Key] = field(default_factory=lambda: [Key.generate("ES256", kid="first")])
     asked: Counter[str] = field(default_factory=Counter[str])
     status: int = 200
+    """Of all but `MOVED`, which has the keys as well, and is where redirects lead."""
     hangs: bool = False
     documents: dict[str, Any] = field(default_factory=dict[str, Any])
     """Instead of the right ones, by path; bytes as they are."""
@@ -41,6 +42,7 @@ class Issuer:
         default = {
             DISCOVERY: {"issuer": self.url, "jwks_uri": f"{self.url}{KEYS}", "other": ["of", "no", "interest"]},
             KEYS: KeyRing(None, self.keys).jwks(),
+            MOVED: KeyRing(None, self.keys).jwks(),
         }
         document = self.documents.get(path, default.get(path))
         return document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -58,7 +60,8 @@ class Issuer:
         if self.hangs:
             await asyncio.sleep(30)
         body = self.document(path)
-        head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nlocation: {self.url}{KEYS}\r\n"
+        status = 200 if path == MOVED else self.status
+        head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nlocation: {self.url}{MOVED}\r\n"
         writer.write(f"{head}connection: close\r\n\r\n".encode() + body)
         await writer.drain()
         writer.write_eof()

@@ -20,6 +20,7 @@ START = int(NOW.timestamp())
 KEY = Key.hmac("k" * 32)
 JWS = Jws(KeyRing(KEY), load_backend("python-jose"), max_bytes=8192)
 GOOD: Mapping[str, Any] = {"sub": "7", "exp": START + 60, "iat": START, "jti": "a"}
+WHOLE = json.dumps(GOOD).encode()
 
 
 def codec(**options: Any) -> Codec:
@@ -143,18 +144,24 @@ def test_other_claims_are_typed_and_harmless(changes: dict[str, Any]) -> None:
         b'"7"',
         b"{",
         b"null",
-        b'{"sub":"1","sub":"2"}',
-        b'{"exp":Infinity}',
-        b'{"exp":1e999}',
-        b'{"a":NaN}',
-        b'{"a":' * 900 + b"1" + b"}" * 900,
-        b"\xff",
-        b'{"exp":' + b"9" * 5000 + b"}",
+        WHOLE[:-1] + b',"sub":"2"}',
+        WHOLE[:-1] + b',"x":{"y":1,"y":1}}',
+        WHOLE[:-1] + b',"x":Infinity}',
+        WHOLE[:-1] + b',"x":1e999}',
+        WHOLE[:-1] + b',"x":-1e999}',
+        WHOLE[:-1] + b',"x":NaN}',
+        WHOLE[:-1] + b',"x":' + b'{"a":' * 900 + b"1" + b"}" * 901,
+        WHOLE[:-1] + b',"x":' + b"9" * 5000 + b"}",
+        WHOLE[:-1] + b',"x":"\xff"}',
+        b"\xef\xbb\xbf" + WHOLE,
+        WHOLE + b"x",
+        WHOLE.decode().encode("utf-16"),
     ],
-    ids=lambda it: it[:12],
+    ids=lambda it: repr(it[-20:]),
 )
 def test_a_payload_is_one_unambiguous_object(payload: bytes) -> None:
     """No JSON, no object, a name given twice, no number and depth are refused alike."""
+    assert codec().decode(JWS.sign(WHOLE))
     assert reason_of(JWS.sign(payload)) == "claims"
 
 
@@ -225,6 +232,13 @@ def test_a_public_key_is_no_secret() -> None:
 def test_what_has_not_the_form_of_a_token_is_refused(token: Any) -> None:
     """Anything but three canonical parts within the limit is malformed."""
     assert reason_of(token) in {"malformed", "header"}
+
+
+def test_a_token_has_a_longest_length() -> None:
+    """The limit is of the token as a whole, and what is longer is refused before anything is read."""
+    token = signed(x="y" * 500)
+    assert codec(max_bytes=len(token)).decode(token)
+    assert reason_of(token, max_bytes=len(token) - 1) == "malformed"
 
 
 @pytest.mark.parametrize("change", ["{0}=", "{0}\n", " {0}", "Bearer {0}", "{0}.", "{0}A"])

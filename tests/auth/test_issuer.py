@@ -1,6 +1,7 @@
 """Tokens of an outside issuer, on a server that runs."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from fastapi_kit.auth import (
     OutsideIssuer,
 )
 from fastapi_kit.testing import FrozenClock
-from tests.auth.outside import DISCOVERY, KEYS, Issuer, running
+from tests.auth.outside import DISCOVERY, KEYS, MOVED, Issuer, running
 
 pytestmark = pytest.mark.anyio
 
@@ -161,31 +162,44 @@ async def test_old_keys_are_renewed_in_the_background(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     ("path", "document"),
     [
-        (DISCOVERY, {"issuer": "https://another.example", "jwks_uri": "https://another.example/keys"}),
+        (DISCOVERY, {"issuer": "https://another.example"}),
         (DISCOVERY, {"jwks_uri": "http://example.com/keys"}),
         (DISCOVERY, {"jwks_uri": "file:///etc/passwd"}),
-        (DISCOVERY, {}),
+        (DISCOVERY, {"jwks_uri": None}),
         (DISCOVERY, b"<html>"),
         (KEYS, b'{"keys":' + b"[" * 1000),
         (KEYS, {"keys": []}),
         (KEYS, {"keys": [1, None, {}, {"kty": "EC", "crv": "P-256", "x": 1}]}),
-        (KEYS, b'{"keys":[]' + b" " * 600_000 + b"}"),
         (KEYS, b"[]"),
     ],
 )
 async def test_a_document_that_is_not_right_gives_no_keys(issuer: Issuer, path: str, document: Any) -> None:
     """A wrong issuer, an unsafe address, no keys, no JSON or too much of it are as if the issuer were not there."""
-    issuer.documents[path] = document if path == KEYS or document == b"<html>" else {"issuer": issuer.url, **document}
+    if path == DISCOVERY and document != b"<html>":
+        document = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}{KEYS}", **document}
+    issuer.documents[path] = document
     with pytest.raises(IssuerUnavailableError):
         await verifier(issuer).decode(issuer.token())
 
 
 @pytest.mark.parametrize("status", [301, 302, 404, 500])
 async def test_only_a_200_is_a_document(issuer: Issuer, status: int) -> None:
-    """Redirects are not followed, and errors have no keys in them."""
+    """Redirects are not followed, though they lead to the keys, and errors have no keys in them."""
     issuer.status = status
     with pytest.raises(IssuerUnavailableError):
-        await verifier(issuer).decode(issuer.token())
+        await verifier(issuer, jwks_url=f"{issuer.url}{KEYS}").decode(issuer.token())
+    assert not issuer.asked[MOVED]
+
+
+@pytest.mark.parametrize(("padding", "taken"), [(400_000, True), (600_000, False)])
+async def test_a_document_has_a_largest_size(issuer: Issuer, padding: int, taken: bool) -> None:
+    """Right keys in 512 KiB are taken, and in more they are not."""
+    issuer.documents[KEYS] = json.dumps(KeyRing(None, issuer.keys).jwks()).encode() + b" " * padding
+    if taken:
+        assert (await verifier(issuer).decode(issuer.token())).sub == "7"
+    else:
+        with pytest.raises(IssuerUnavailableError):
+            await verifier(issuer).decode(issuer.token())
 
 
 async def test_keys_for_other_uses_are_left_out(issuer: Issuer) -> None:

@@ -86,6 +86,17 @@ ROWS = [
     "$pbkdf2-sha256$999999999$AA$AA",
     *(scheme.hash("x") for scheme in OLD.values()),
 ]
+
+
+async def test_there_is_a_longest_password() -> None:
+    """What is longer than 4096 bytes has no hash, and is nobody's password even where a row was made of it."""
+    own, longest = hasher(), "é" * 2048
+    assert (await own.verify(longest, await own.hash(longest))).valid
+    with pytest.raises(ValueError, match="4096"):
+        await own.hash(longest + "x")
+    assert await own.verify(longest + "x", OLD["argon2i"].hash((longest + "x").encode())) == INVALID
+
+
 SHARED = hasher()
 PASSWORDS = ["", "\0", "a\0b", "a" * 73, "é" * 37, "\ud800", "\U0001f600", "a" * 100_000]
 

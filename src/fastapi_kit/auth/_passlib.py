@@ -78,8 +78,15 @@ class Hashes:
         """A hash of no password, whose comparison costs as much as that of one."""
 
     def hash(self, password: str) -> str:
-        """A hash with new salt, in the current scheme."""
-        hashed: str = self._context.hash(_secret(password))
+        """A hash with new salt, in the current scheme.
+
+        Raises:
+            ValueError: The password is longer than `match` compares.
+        """
+        secret = _secret(password)
+        if len(secret) > LONGEST_PASSWORD:
+            raise ValueError(f"Passwords have at most {LONGEST_PASSWORD} bytes: ask a PasswordPolicy first.")
+        hashed: str = self._context.hash(secret)
         return hashed
 
     def match(self, password: str, stored: str) -> Match:

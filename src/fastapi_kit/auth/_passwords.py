@@ -104,6 +104,9 @@ class PasswordHasher:
         """The hash to store for a password.
 
         Any text has one; whether a password is good enough is asked of a `PasswordPolicy`.
+
+        Raises:
+            ValueError: It is longer than 4096 bytes, which `verify` takes for nobody's password.
         """
         return await self._run(lambda: self._with_memory(self._hashes.nobodys, lambda: self._hashes.hash(password)))
 

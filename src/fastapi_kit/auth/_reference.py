@@ -16,6 +16,9 @@ def get_password_hash(password: str) -> str:
     """The argon2id hash of a password.
 
     It blocks for some 25 ms: in an `async def`, await `PasswordHasher.hash`.
+
+    Raises:
+        ValueError: It is longer than 4096 bytes.
     """
     return _hashes().hash(password)
 
