@@ -7,6 +7,7 @@ from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
 from benchmarks._report import Row
 
 from ._logins import logins
+from ._requests import requests
 from ._tokens import tokens
 
 QUICK = Mode(Pace(rounds=30, calls=50, seconds=6), QUICK_ALLOWANCE)
@@ -26,5 +27,9 @@ class Suite:
     rounds: int = 5
 
     async def run(self, say: Say) -> list[Row]:
-        """Measure tokens, then logins."""
-        return [*await tokens(self.mode, say), *await logins(self.rounds, say)]
+        """Measure tokens, requests, then logins."""
+        return [
+            *await tokens(self.mode, say),
+            *await requests(self.mode, say),
+            *await logins(self.rounds, say),
+        ]

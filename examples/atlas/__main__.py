@@ -14,7 +14,7 @@ from fastapi_kit.settings import InvalidSettingsError
 
 from .data import ALL_CITIES, CITIES_15000, Dataset
 from .progress import progress_bar
-from .seed import UnsupportedDatabaseError, seed
+from .seed import DEMO_EMAIL, UnsupportedDatabaseError, add_demo_user, seed
 from .settings import AtlasSettings
 
 WORTH_OPENING = {
@@ -44,9 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
         settings = AtlasSettings()
         options = _options(settings, arguments)
         with _listen(options.host, options.port) as listener:
+            password = None
             if not options.no_seed:
-                _seed(settings, ALL_CITIES if options.all_cities else CITIES_15000)
-            _serve(listener, settings.model_copy(update={"workers": options.workers}))
+                password = _seed(settings, ALL_CITIES if options.all_cities else CITIES_15000)
+            _serve(listener, settings.model_copy(update={"workers": options.workers}), password)
             return 0
     except (CannotStartError, InvalidSettingsError, DatabaseURLError, UnsupportedDatabaseError) as error:
         print(error, file=sys.stderr)
@@ -76,27 +77,34 @@ def _listen(host: str, port: int) -> socket.socket:
         raise CannotStartError(f"Cannot listen on {host}:{port} ({reason}); choose another with --port.") from error
 
 
-def _seed(settings: AtlasSettings, dataset: Dataset) -> None:
-    async def run() -> None:
+def _seed(settings: AtlasSettings, dataset: Dataset) -> str | None:
+    """Load the world; the password of the demo's user, if that was made now."""
+
+    async def run() -> str | None:
         # Long enough to wait for another process that is seeding already.
         database = Database(settings.database_url.get_secret_value(), pool=Pool(timeout=60))
         try:
             with progress_bar() as progress:
                 await seed(database, dataset, progress)
+            return await add_demo_user(database)
         finally:
             await database.dispose()
 
     try:
-        asyncio.run(run())
+        return asyncio.run(run())
     except DBAPIError as error:
         raise CannotStartError(f"{settings.database_url} cannot be used: {error.orig}") from error
 
 
-def _serve(listener: socket.socket, settings: AtlasSettings) -> None:
+def _serve(listener: socket.socket, settings: AtlasSettings, password: str | None) -> None:
     host, port = listener.getsockname()[:2]
     print(f"Atlas listens on http://{host}:{port} (Ctrl-C stops it). Worth opening:", flush=True)
     for path, purpose in WORTH_OPENING.items():
         print(f"  http://{host}:{port}{path}  {purpose}", flush=True)
+    if password is not None:
+        print(f"Log in with Authorize in /docs as {DEMO_EMAIL}, password {password} (shown this once).", flush=True)
+    # A secret that was made for this process is that of all its workers.
+    os.environ.setdefault("SECRET_KEY", settings.secret_key.get_secret_value())
     run("examples.atlas.main:app", settings, listener=listener)
 
 

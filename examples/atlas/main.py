@@ -9,13 +9,14 @@ from fastapi_kit.app import create_app
 from fastapi_kit.db import Database
 from fastapi_kit.metrics import Metrics
 
+from .accounts import make_auth
 from .data import CREDIT
-from .routes import routers
+from .routes import make_routers
 from .seed import create_tables
 from .settings import AtlasSettings
 
 DESCRIPTION = f"""\
-Continents, countries and cities of the world, and the visits you make.
+Continents, countries and cities of the world, and the visits that you make once you have registered.
 
 {CREDIT}
 """
@@ -24,6 +25,7 @@ Continents, countries and cities of the world, and the visits you make.
 def make_app(settings: AtlasSettings) -> FastAPI:
     """Make the app, on the database that `settings` names."""
     database = Database(settings.database_url.get_secret_value())
+    auth = make_auth(settings, database)
 
     @asynccontextmanager
     async def tables(_app: FastAPI) -> AsyncGenerator[None]:
@@ -38,7 +40,8 @@ def make_app(settings: AtlasSettings) -> FastAPI:
         database=database,
         resources=[tables],
         metrics=Metrics(),
-        routers=routers,
+        auth=auth,
+        routers=make_routers(auth),
     )
 
 

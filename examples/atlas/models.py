@@ -1,11 +1,13 @@
-"""The tables: Continent 1-n Country 1-n City 1-n Visit; keys are strings, strings, integers and UUIDs."""
+"""The tables: Continent 1-n Country 1-n City 1-n Visit n-1 User; keys are strings, strings, integers and UUIDs."""
 
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from fastapi_kit.db import Base, SoftDelete, Timestamps, UUIDKey, Versioned
+from fastapi_kit.auth import AuthTables, UserColumns
+from fastapi_kit.db import HIDDEN, Base, SoftDelete, Timestamps, UUIDKey, Versioned
 
 FIRST_OWN_CITY = 100_000_000
 """PostgreSQL numbers the cities made through the API from here, clear of GeoNames' own numbers (13.7 million in 2026).
@@ -78,11 +80,22 @@ class City(Base):
     )
 
 
+class User(UUIDKey, Timestamps, UserColumns, Base):
+    """Who logs in."""
+
+    __tablename__ = "users"
+
+
+auth_tables = AuthTables(Base.metadata)
+"""Sessions and API keys of users."""
+
+
 class Visit(UUIDKey, Timestamps, Versioned, SoftDelete, Base):
-    """A day in a city, and what it was like."""
+    """A day of a user in a city, and what it was like."""
 
     __tablename__ = "visits"
 
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), info=HIDDEN)
     city_id: Mapped[int] = mapped_column(ForeignKey(City.id))
     visited_on: Mapped[date]
     rating: Mapped[int] = mapped_column(SmallInteger, doc="From 1 (never again) to 5 (stay)")
@@ -92,13 +105,14 @@ class Visit(UUIDKey, Timestamps, Versioned, SoftDelete, Base):
 
     __table_args__ = (
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
-        Index(None, "visited_on", "id"),
+        Index(None, "owner_id", "visited_on", "id"),
     )
 
 
-# One visit to a city on a day; one that was deleted does not count.
+# One visit of a user to a city on a day; one that was deleted does not count.
 Index(
-    "uq_visits_city_id_visited_on",
+    "uq_visits_owner_id_city_id_visited_on",
+    Visit.owner_id,
     Visit.city_id,
     Visit.visited_on,
     unique=True,

@@ -5,6 +5,7 @@ lock, too: PostgreSQL lets a second process wait there until the first has commi
 seed that is interrupted leaves neither rows nor name, so the next start does it again; a finished one leaves both.
 """
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from fastapi_kit.auth import EmailTakenError, NewUser, PasswordHasher, SQLUserStore
 from fastapi_kit.crud import import_rows
 from fastapi_kit.db import Base, Database
 
 from .data import Dataset, Row
-from .models import City, Continent, Country
+from .models import City, Continent, Country, User
 
 Progress = Callable[[str, int, int], None]
 """Told after each batch: the table's name, its rows done, its rows in all."""
@@ -33,6 +35,10 @@ seeded_datasets = Table(
     Column("name", String(40), primary_key=True),
     Column("seeded_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
 )
+
+
+DEMO_EMAIL = "demo@example.com"
+"""Who logs in first: an admin, whose password is made at random and told once."""
 
 
 class UnsupportedDatabaseError(ValueError):
@@ -82,6 +88,21 @@ async def seed(database: Database, dataset: Dataset, progress: Progress = silent
         for model, rows in ((Continent, world.continents), (Country, world.countries), (City, world.cities)):
             await _load(connection, model, rows, progress)
     return True
+
+
+async def add_demo_user(database: Database) -> str | None:
+    """Make the demo's user unless there is one.
+
+    Returns:
+        The password, which is nowhere else; `None` if there was a user already.
+    """
+    password = secrets.token_urlsafe(12)
+    hashed = await PasswordHasher(deadline=1).hash(password)
+    try:
+        await SQLUserStore(database, User).add(NewUser(DEMO_EMAIL, hashed, roles=("admin",), is_verified=True))
+    except EmailTakenError:
+        return None
+    return password
 
 
 async def _is_seeded(database: Database, dataset: Dataset) -> bool:

@@ -7,6 +7,7 @@ inside of all that adds headers, so they carry them.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -18,7 +19,7 @@ from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
-from fastapi_kit.errors import Answers, install
+from fastapi_kit.errors import Answers, ForbiddenError, UnauthorizedError, declare_errors, install, raises
 from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
@@ -32,7 +33,8 @@ from fastapi_kit.security import (
 )
 from fastapi_kit.settings import Settings
 
-if TYPE_CHECKING:  # it needs an extra
+if TYPE_CHECKING:  # they need extras
+    from fastapi_kit.auth import Auth
     from fastapi_kit.metrics import Metrics
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
@@ -55,6 +57,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     metrics: "Metrics | None" = None,
     errors: Answers | None = None,
     health: HealthOptions | None = None,
+    auth: "Auth[Any] | None" = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -75,11 +78,13 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         metrics: What counts and times requests, watches the database's pool, and is served as `/metrics`.
         errors: How errors are answered, as `install` does by default. What the database's errors mean is known without
             a translation.
+        auth: How users come in; its routes are included before all others. Several workers have to share its stores.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
 
     Raises:
         ValueError: The settings name an origin, a host or a proxy that is unsafe or none.
+        UnsharedStoreError: Several workers would each keep users or sessions to themselves.
         SessionScopeError: At start-up, if a route would use its session beyond its end.
     """
     configure(settings.log_level, format="json" if settings.environment == "production" else "auto")
@@ -88,6 +93,9 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         checks = [Check("database", database.ping), *checks]
         if settings.slow_query_seconds:
             database.log_slow_queries(settings.slow_query_seconds)
+    if auth is not None:
+        auth.check_workers(settings.workers)
+        resources = [*resources, auth.lifespan]
     if metrics is not None:
         resources = [*resources, metrics.lifespan]
         if database is not None:
@@ -102,11 +110,13 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
     _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)
-    _declare_public_operations(app)
+    _declare_credentials(app)
     health = health or HealthOptions()
     app.include_router(health_router(checks, render=health.render, details=health.details))
     if metrics is not None:
         app.include_router(metrics.router())
+    if auth is not None:
+        app.include_router(auth.router())
     for router in routers:
         app.include_router(router)
     return app
@@ -150,16 +160,23 @@ def _add_layers(
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
 
-def _declare_public_operations(app: FastAPI) -> None:
-    """Say `security: []` of operations that need no credentials: it means the same as nothing, and is no oversight."""
+def _declare_credentials(app: FastAPI) -> None:
+    """Say what the need of credentials means for each operation.
+
+    Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
+    `security: []`: it means the same as nothing, and is no oversight.
+    """
     generate: Callable[[], dict[str, Any]] = app.openapi
+    refusals = {str(status): answer for status, answer in raises(UnauthorizedError, ForbiddenError).items()}
 
     def openapi() -> dict[str, Any]:
         document = generate()
         if "security" not in document:
             for item in document.get("paths", {}).values():
                 for operation in item.values():
-                    operation.setdefault("security", [])
+                    if operation.setdefault("security", []):
+                        operation["responses"] = {**deepcopy(refusals), **operation.get("responses", {})}
+            declare_errors(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it

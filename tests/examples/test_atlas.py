@@ -6,9 +6,10 @@ import httpx2
 import pytest
 
 from examples.atlas.main import make_app
-from examples.atlas.models import FIRST_OWN_CITY
-from examples.atlas.seed import seed
+from examples.atlas.models import FIRST_OWN_CITY, User
+from examples.atlas.seed import DEMO_EMAIL, add_demo_user, create_tables, seed
 from examples.atlas.settings import AtlasSettings
+from fastapi_kit.auth import NewUser, PasswordHasher, SQLUserStore
 from fastapi_kit.db import Database
 from fastapi_kit.settings import SecretURL
 from fastapi_kit.testing import client
@@ -17,6 +18,7 @@ from tests.examples.worlds import SMALL, two_countries
 pytestmark = pytest.mark.anyio
 
 PARIS = 2988507
+PASSWORD = "a kettle of fish"
 
 
 @pytest.fixture
@@ -24,8 +26,21 @@ async def api(database: Database) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the atlas on a small world."""
     await seed(database, SMALL)
     url = database.url.render_as_string(hide_password=False)
-    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+    app = make_app(AtlasSettings(database_url=SecretURL(url)))
+    hashed = await PasswordHasher(deadline=1).hash(PASSWORD)
+    users = SQLUserStore(database, User)
+    for email, role in (("eve@example.com", "editor"), ("ann@example.com", "reader"), ("bob@example.com", "reader")):
+        await users.add(NewUser(email, hashed, roles=(role,)))
+    async with client(app) as api:
+        api.headers.update(await log_in(api, "eve@example.com"))
         yield api
+
+
+async def log_in(api: httpx2.AsyncClient, email: str) -> dict[str, str]:
+    """The header of a user."""
+    response = await api.post("/auth/token", data={"username": email, "password": PASSWORD})
+    assert response.status_code == 200
+    return {"Authorization": f"Bearer {response.json()['access_token']}"}
 
 
 async def test_french_cities_biggest_first(api: httpx2.AsyncClient) -> None:
@@ -145,6 +160,46 @@ async def test_a_country_with_cities_stays(api: httpx2.AsyncClient) -> None:
     """Rows that others refer to are not deleted."""
     assert (await api.delete("/countries/FR")).status_code == 409
     assert (await api.get("/countries/FR")).status_code == 200
+
+
+async def test_everybody_reads_and_users_write(api: httpx2.AsyncClient) -> None:
+    """Places are for everybody to read and for editors to change; visits are for users alone."""
+    reader = await log_in(api, "ann@example.com")
+    change = {"population": 1}
+    nobody = {"Authorization": ""}
+    del api.headers["Authorization"]
+    assert (await api.get(f"/cities/{PARIS}")).status_code == 200
+    assert (await api.get("/visits")).status_code == 401
+    assert (await api.patch(f"/cities/{PARIS}", json=change)).status_code == 401
+    assert (await api.patch(f"/cities/{PARIS}", json=change, headers=nobody)).status_code == 401
+    refused = await api.patch(f"/cities/{PARIS}", json=change, headers=reader)
+    assert (refused.status_code, 'scope="places:write"' in refused.headers["www-authenticate"]) == (403, True)
+    assert (await api.get("/visits", headers=reader)).status_code == 200
+
+
+async def test_visits_are_their_users_own(api: httpx2.AsyncClient) -> None:
+    """Nobody sees, changes or is kept from a visit by another's."""
+    ann, bob = await log_in(api, "ann@example.com"), await log_in(api, "bob@example.com")
+    visit = {"city_id": PARIS, "visited_on": "2026-05-01", "rating": 5}
+    at = (await api.post("/visits", json=visit, headers=ann)).headers["location"]
+    assert (await api.get(at, headers=bob)).status_code == 404
+    assert (await api.patch(at, json={"rating": 1}, headers=bob)).status_code == 404
+    assert (await api.get("/visits", headers=bob)).json()["items"] == []
+    assert (await api.post("/visits", json=visit, headers=bob)).status_code == 201
+    assert "owner_id" not in (await api.get(at, headers=ann)).json()
+
+
+async def test_the_demo_has_a_login(database: Database) -> None:
+    """An admin with a password that is told once."""
+    await create_tables(database)
+    password = await add_demo_user(database)
+    assert await add_demo_user(database) is None
+    url = database.url.render_as_string(hide_password=False)
+    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+        form = {"username": DEMO_EMAIL, "password": password}
+        response = await api.post("/auth/token", data=form)
+        assert response.status_code == 200
+        assert response.json()["scope"] == "places:write visits"
 
 
 async def test_it_serves_an_empty_database(database: Database) -> None:

@@ -2,18 +2,43 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, assert_type
 from uuid import UUID
 
 import httpx2
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from fastapi import FastAPI, Request
 from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
 from fastapi_kit.concurrency import AfterResponse
 from fastapi_kit.auth import Claims, Codec, Key, KeyRing, OutsideIssuer, PasswordHasher, Verification
+from fastapi_kit.auth import (
+    Auth,
+    Authentication,
+    AuthTables,
+    Claims,
+    Codec,
+    CurrentUser,
+    Key,
+    KeyRing,
+    MemoryUserStore,
+    OutsideIssuer,
+    PasswordHasher,
+    Required,
+    Rotation,
+    SQLTokenStore,
+    SQLUserStore,
+    TokenStore,
+    User,
+    UserColumns,
+    UserStore,
+    Verification,
+)
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.errors import Answers, NotFoundError
@@ -42,6 +67,12 @@ class City(UUIDKey, Timestamps, Base):
 
     __tablename__ = "typed_city"
     name: Mapped[str]
+
+
+class Member(UUIDKey, UserColumns, Base):
+    """A user of an app's own."""
+
+    __tablename__ = "typed_member"
 
 
 class CityPatch(Schema):
@@ -188,3 +219,23 @@ async def of_those_who_log_in(issuer: OutsideIssuer, hasher: PasswordHasher) -> 
     assert_type(await issuer.decode(""), Claims)
     assert_type(await hasher.hash(""), str)
     assert_type(await hasher.verify("", None), Verification)
+
+
+async def of_users(request: Request, tokens: TokenStore, database: Database) -> None:
+    """Whose user it is, is known to what `Auth` gives."""
+    users: UserStore[Member] = SQLUserStore(database, Member)
+    auth = Auth(Key.generate(), users=users, tokens=tokens)
+    assert_type(auth, Auth[Member])
+    assert_type(auth.current_user(), CurrentUser[Member])
+    assert_type(auth.require("read"), Required[Member])
+    assert_type(await auth.authentication(request), Authentication[Member])
+    assert_type(await users.get("1"), Member | None)
+    assert_type((await users.get("1") or Member()).email, str)
+
+
+async def of_sessions_of_users(database: Database) -> None:
+    """A store is one by its methods."""
+    in_memory: UserStore[User] = MemoryUserStore()
+    assert_type(await in_memory.find("ann@example.com"), User | None)
+    store: TokenStore = SQLTokenStore(database, AuthTables(Base.metadata, prefix="typed_"))
+    assert_type(await store.rotate("id", "a", "b", now=datetime.now(UTC)), Rotation)

@@ -1,0 +1,69 @@
+"""Every kind of store, opened empty and closed again."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from sqlalchemy import URL
+
+from fastapi_kit.auth import (
+    AuthTables,
+    MemoryTokenStore,
+    MemoryUserStore,
+    SQLTokenStore,
+    SQLUserStore,
+    TokenStore,
+    UserStore,
+)
+from fastapi_kit.auth.redis import RedisTokenStore
+from fastapi_kit.db import Database
+from tests.auth.accounts import Account, Base, tables
+from tests.databases import emptied
+
+
+@asynccontextmanager
+async def database_with_tables(url: URL) -> AsyncGenerator[Database]:
+    """A database with the tables of users and sessions, and nothing in them."""
+    async with emptied(url) as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        yield database
+
+
+@asynccontextmanager
+async def opened_tokens(url: URL | None, among: AuthTables = tables) -> AsyncGenerator[TokenStore]:
+    """The store of sessions for this kind of place; `None` is memory."""
+    if url is None:
+        yield MemoryTokenStore()
+    elif url.get_backend_name() == "redis":
+        async with redis_with_prefix(url) as (client, prefix):
+            yield RedisTokenStore(client, prefix=prefix, timeout=5)
+    else:
+        async with database_with_tables(url) as database:
+            yield SQLTokenStore(database, among)
+
+
+@asynccontextmanager
+async def opened_users(url: URL | None) -> AsyncGenerator[UserStore[Any]]:
+    """The store of users for this kind of place; `None` is memory."""
+    if url is None:
+        yield MemoryUserStore()
+    else:
+        async with database_with_tables(url) as database:
+            yield SQLUserStore(database, Account)
+
+
+@asynccontextmanager
+async def redis_with_prefix(url: URL) -> AsyncGenerator[tuple["Redis", str]]:
+    """A client, and a prefix of which nothing is left afterwards."""
+    client: Any = cast("Any", Redis).from_url(url.render_as_string(hide_password=False))
+    prefix = f"test:{uuid4().hex}:"
+    try:
+        yield client, prefix
+        keys = [key async for key in client.scan_iter(match=prefix + "*")]
+        if keys:
+            await client.unlink(*keys)
+    finally:
+        await client.aclose()
