@@ -108,16 +108,17 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     app = FastAPI(lifespan=compose(*resources, *last), **options)
     if largest_body is not None:
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
-    _add_layers(app, settings, headers, metrics, errors or Answers())
+    errors = errors or Answers()
+    _add_layers(app, settings, headers, metrics, errors)
     protect_docs(app)
-    _declare_credentials(app)
+    _declare_credentials(app, errors)
     health = health or HealthOptions()
-    app.include_router(health_router(checks, render=health.render, details=health.details))
-    if metrics is not None:
-        app.include_router(metrics.router())
-    if auth is not None:
-        app.include_router(auth.router())
-    for router in routers:
+    own = [
+        health_router(checks, render=health.render, details=health.details),
+        *([metrics.router()] if metrics is not None else ()),
+        *([auth.router()] if auth is not None else ()),
+    ]
+    for router in (*own, *routers):
         app.include_router(router)
     return app
 
@@ -160,7 +161,7 @@ def _add_layers(
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
 
-def _declare_credentials(app: FastAPI) -> None:
+def _declare_credentials(app: FastAPI, errors: Answers) -> None:
     """Say what the need of credentials means for each operation.
 
     Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
@@ -176,7 +177,7 @@ def _declare_credentials(app: FastAPI) -> None:
                 for operation in item.values():
                     if operation.setdefault("security", []):
                         operation["responses"] = {**deepcopy(refusals), **operation.get("responses", {})}
-            declare_errors(document)
+            declare_errors(document, errors.render, errors.type_base)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it

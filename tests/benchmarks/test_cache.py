@@ -4,8 +4,11 @@ import pytest
 
 from benchmarks._measure import Pace
 from benchmarks._mode import Mode
-from benchmarks.cache import Suite
 from tests.services import require
+
+pytest.importorskip("cashews", reason="a peer, which `./dev bench` installs")
+
+from benchmarks.cache import Suite  # noqa: E402
 
 pytestmark = [
     pytest.mark.anyio,

@@ -8,8 +8,13 @@ from fastapi import FastAPI
 from benchmarks._driver import running
 from benchmarks._measure import Pace
 from benchmarks._mode import Mode
-from benchmarks.stack import Suite
-from benchmarks.stack._apps import APPS, CALL
+
+PEERS = "a peer, which `./dev bench` installs"
+pytest.importorskip("asgi_correlation_id", reason=PEERS)
+pytest.importorskip("prometheus_fastapi_instrumentator", reason=PEERS)
+
+from benchmarks.stack import Suite  # noqa: E402
+from benchmarks.stack._apps import APPS, CALL  # noqa: E402
 
 pytestmark = pytest.mark.anyio
 

@@ -1,8 +1,6 @@
 """What type checkers know of the public names; each statement is checked by mypy and pyright, and runs."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_type
 from uuid import UUID
@@ -10,13 +8,10 @@ from uuid import UUID
 import httpx2
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from fastapi import FastAPI, Request
 from sqlalchemy import ColumnElement, Connection, Integer, column
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped
 
-from fastapi_kit.concurrency import AfterResponse
-from fastapi_kit.auth import Claims, Codec, Key, KeyRing, OutsideIssuer, PasswordHasher, Verification
 from fastapi_kit.auth import (
     Auth,
     Authentication,
@@ -39,17 +34,16 @@ from fastapi_kit.auth import (
     UserStore,
     Verification,
 )
+from fastapi_kit.cache import Cache, CachePolicy, CacheStore, MemoryCache, StoredAnswer, cached
+from fastapi_kit.cache.redis import RedisCache
+from fastapi_kit.concurrency import AfterResponse
 from fastapi_kit.crud import CRUDRouter, Repository, import_rows
 from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.errors import Answers, NotFoundError
-from fastapi_kit.locks import Held, LockStore, MemoryLocks, lock
-from fastapi_kit.locks.redis import RedisLocks
-from fastapi_kit.cache import Cache, CachePolicy, CacheStore, MemoryCache, StoredAnswer, cached
-from fastapi_kit.cache.redis import RedisCache
-from fastapi_kit.crud import CRUDRouter, Repository, import_rows
-from fastapi_kit.db import Base, Database, PoolUsage, SessionDep, Timestamps, UUIDKey, uuid7
 from fastapi_kit.idempotency import Beginning, Begun, Idempotency, IdempotencyStore, MemoryIdempotency, SQLIdempotency
 from fastapi_kit.idempotency.redis import RedisIdempotency
+from fastapi_kit.locks import Held, LockStore, MemoryLocks, lock
+from fastapi_kit.locks.redis import RedisLocks
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.pagination import CursorCodec, CursorPart, Page, Position, SortKey, beyond, binding_of, ordering
 from fastapi_kit.ratelimit import Decision, LimitStore, MemoryStore, RateLimit, Rules, parse_rules
@@ -106,6 +100,8 @@ async def of_upserts(session: AsyncSession, cities: CRUDRouter[City]) -> None:
 
 async def _load(session: AsyncSession) -> City | None:
     return await session.get(City, uuid7())
+
+
 async def of_redis(redis: RedisDep) -> None:
     """The dependency is the client; what a command answers is its caller's to know."""
     assert_type(redis, RedisClient)
@@ -128,6 +124,8 @@ async def of_limits(redis: RedisClient) -> None:
 
 def _positional(connection: Connection, /) -> int:
     return 0
+
+
 @cached(60, tags=["city"], scope="public")
 async def cached_cities(limit: int) -> list[str]:
     """A cached endpoint."""

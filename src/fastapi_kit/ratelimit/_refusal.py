@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from fastapi_kit.errors import ErrorBoundaryMiddleware
+from fastapi_kit.errors import Answers, ErrorBoundaryMiddleware
 
 Render = Literal["problem", "legacy"]
 
@@ -27,7 +27,7 @@ class Refusal:
     """
 
     def __init__(self, render: Render = "problem") -> None:
-        self._boundary = ErrorBoundaryMiddleware(_raise, render=render)
+        self._boundary = ErrorBoundaryMiddleware(_raise, answers=Answers(render))
 
     async def answer(self, error: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""
