@@ -8,7 +8,7 @@ from tests.services import require
 
 pytest.importorskip("cashews", reason="a peer, which `./dev bench` installs")
 
-from benchmarks.cache import Suite  # noqa: E402
+from benchmarks.cache import Suite
 
 pytestmark = [
     pytest.mark.anyio,
