@@ -1,6 +1,7 @@
 """The short way of the access event comes to the same bytes as structlog's chain."""
 
 import io
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -110,8 +111,11 @@ def test_processors_of_others_are_run(output: io.StringIO) -> None:
     log = _access.AccessLog()
     log.write("info", PLAIN)
     written(output)
-    mine = [lambda _logger, _method, event: {**event, "service": "shop"}, *structlog.get_config()["processors"]]
-    structlog.configure(processors=mine)
+
+    def of_the_shop(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**event, "service": "shop"}
+
+    structlog.configure(processors=[of_the_shop, *structlog.get_config()["processors"]])
     log.write("info", PLAIN)
     assert '"service":"shop"' in written(output)
 

@@ -82,13 +82,13 @@ class Pipe:
         most_kept: int = MOST_KEPT,
     ) -> None:
         self._descriptor = descriptor
-        self._send = send
+        self._send: Callable[[bytes], int] = send
         self._close = weakref.finalize(self, close)
         self._close.atexit = False  # the system does that
         self._notice = notice
         self._most_kept = most_kept
         self._begin()
-        here = weakref.ref(self)
+        here: weakref.ref[Pipe] = weakref.ref(self)
         atexit.register(_at_exit, here)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lambda: _in_child(here))
@@ -125,7 +125,7 @@ class Pipe:
     def close(self) -> None:
         """Write without the thread no more; what is kept is still written."""
         with self._changed:
-            self._send = lambda _: 0
+            self._send = _nothing
             self._close()
 
     def _keep(self, line: bytes, *, begun: bool) -> None:
@@ -184,8 +184,12 @@ def _at_exit(here: "weakref.ref[Pipe]") -> None:
         pipe.flush(_PATIENCE_AT_EXIT)
 
 
+def _nothing(_line: bytes) -> int:
+    return 0
+
+
 def _in_child(here: "weakref.ref[Pipe]") -> None:
     """A forked process has neither the thread nor the lines: those are the parent's to write."""
     pipe = here()
     if pipe is not None:
-        pipe._begin()  # noqa: SLF001 - no other may
+        pipe._begin()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no other may

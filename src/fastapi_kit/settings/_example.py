@@ -60,11 +60,13 @@ def _default(field: FieldInfo) -> str:
     if default is PydanticUndefined or default is None:
         return ""
     if isinstance(default, Secret | SecretStr):
-        shown = str(default)  # of a URL: without its credentials
+        shown = str(default)  # pyright: ignore[reportUnknownArgumentType] - of a URL: without its credentials
         return "" if "*" in shown or shown != default.get_secret_value() else shown
     value = TypeAdapter(Any).dump_python(default, mode="json")
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return ",".join(map(str, value))
+    if isinstance(value, list):
+        items: list[Any] = value
+        if all(isinstance(item, str | int | float) for item in items):
+            return ",".join(map(str, items))
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,6 +1,7 @@
 """Settings in files, as Docker and Kubernetes mount secrets."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import (
     BaseSettings,
@@ -28,7 +29,8 @@ def secrets_source(settings: type[BaseSettings], *sources: PydanticBaseSettingsS
     for source in sources:
         named: object = None
         if isinstance(source, InitSettingsSource):
-            named = source.init_kwargs.get(FIELD)
+            given: dict[str, Any] = source.init_kwargs  # pyright: ignore[reportUnknownMemberType]
+            named = given.get(FIELD)
         elif isinstance(source, EnvSettingsSource):
             named = source.env_vars.get(variable_of(settings, FIELD).lower())
         if isinstance(named, str | Path) and named != "":
