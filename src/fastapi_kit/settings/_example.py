@@ -64,7 +64,7 @@ def _default(field: FieldInfo) -> str:
         return "" if "*" in shown or shown != default.get_secret_value() else shown
     value = TypeAdapter(Any).dump_python(default, mode="json")
     if isinstance(value, list):
-        items: list[Any] = value
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
         if all(isinstance(item, str | int | float) for item in items):
             return ",".join(map(str, items))
     return value if isinstance(value, str) else json.dumps(value)
