@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 import fastapi_kit
 
 KIT = "fastapi-kit"
-EXTRA_OF = {"metrics": "metrics", "testing": "testing"}
+EXTRA_OF = {"auth": "auth", "metrics": "metrics", "redis": "redis", "testing": "testing"}
 """The features that need an extra; every other one must do with the core."""
 
 FEATURES = sorted(
