@@ -19,7 +19,7 @@ from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
-from fastapi_kit.errors import Answers, ForbiddenError, UnauthorizedError, declare_errors, install, raises
+from fastapi_kit.errors import Answers, ForbiddenError, UnauthorizedError, install, raises
 from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
@@ -108,10 +108,9 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     app = FastAPI(lifespan=compose(*resources, *last), **options)
     if largest_body is not None:
         app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
-    errors = errors or Answers()
-    _add_layers(app, settings, headers, metrics, errors)
+    _declare_credentials(app)
+    _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)
-    _declare_credentials(app, errors)
     health = health or HealthOptions()
     own = [
         health_router(checks, render=health.render, details=health.details),
@@ -161,11 +160,12 @@ def _add_layers(
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
 
 
-def _declare_credentials(app: FastAPI, errors: Answers) -> None:
+def _declare_credentials(app: FastAPI) -> None:
     """Say what the need of credentials means for each operation.
 
     Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
-    `security: []`: it means the same as nothing, and is no oversight.
+    `security: []`: it means the same as nothing, and is no oversight. `install` comes after it, and gives what is
+    declared here its form.
     """
     generate: Callable[[], dict[str, Any]] = app.openapi
     refusals = {str(status): answer for status, answer in raises(UnauthorizedError, ForbiddenError).items()}
@@ -177,7 +177,6 @@ def _declare_credentials(app: FastAPI, errors: Answers) -> None:
                 for operation in item.values():
                     if operation.setdefault("security", []):
                         operation["responses"] = {**deepcopy(refusals), **operation.get("responses", {})}
-            declare_errors(document, errors.render, errors.type_base)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it
