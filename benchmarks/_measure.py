@@ -68,6 +68,13 @@ async def interleave(contenders: Mapping[K, Contender], pace: Pace) -> dict[K, l
     return samples
 
 
+async def measure(contenders: Mapping[K, Contender], pace: Pace) -> dict[K, list[Sample]]:
+    """Interleave warm contenders, while what they have made so far is nothing for the garbage collector to look at."""
+    await interleave(contenders, Pace(rounds=2, calls=pace.calls, seconds=1))
+    with frozen_heap():
+        return await interleave(contenders, pace)
+
+
 async def time_batch(contender: Contender, calls: int) -> Sample:
     """Time one batch; garbage of what came before is collected first, off the clock."""
     run = await contender.batch(calls)

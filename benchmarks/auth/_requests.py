@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 from benchmarks._driver import Call, running
-from benchmarks._measure import Pace, frozen_heap, interleave
+from benchmarks._measure import measure
 from benchmarks._mode import Mode, Say
 from benchmarks._report import Row
 from benchmarks._work import Repeated, sending
@@ -35,9 +35,7 @@ async def requests(mode: Mode, say: Say) -> list[Row]:
     """The difference between a request with a token and one without, in microseconds of CPU time."""
     say("auth.request")
     async with _contenders() as contenders:
-        await interleave(contenders, Pace(rounds=2, calls=mode.pace.calls, seconds=1))  # warm
-        with frozen_heap():
-            samples = await interleave(contenders, mode.pace)
+        samples = await measure(contenders, mode.pace)
     known, anonymous = ([it.cpu for it in samples[name]] for name in ("known", "anonymous"))
     more = median(one - other for one, other in zip(known, anonymous, strict=True))
     ratio = round(more / MOST, 3)

@@ -9,7 +9,7 @@ from statistics import median
 from starlette.types import ASGIApp
 
 from benchmarks._driver import Call, InProcess, running
-from benchmarks._measure import Contender, Pace, Sample, frozen_heap, interleave
+from benchmarks._measure import Contender, Pace, Sample, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
 from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import sending
@@ -118,9 +118,7 @@ class Suite:
         ]
 
     async def _measure(self, contenders: Mapping[str, Contender]) -> dict[str, list[Sample]]:
-        await interleave(contenders, Pace(rounds=2, calls=self.mode.pace.calls, seconds=1))  # warm
-        with frozen_heap():
-            return await interleave(contenders, self.mode.pace)
+        return await measure(contenders, self.mode.pace)
 
     def _added(
         self,

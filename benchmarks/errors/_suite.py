@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks._driver import Call, InProcess, running
-from benchmarks._measure import Pace, frozen_heap, interleave
+from benchmarks._measure import Pace, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
 from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import Repeated
@@ -43,9 +43,7 @@ class Suite:
                 name = f"errors.{kind.replace(' ', '_')}"
                 say(name)
                 contenders = {"ours": await failing(ours, call, status), "FastAPI": await failing(theirs, call, status)}
-                await interleave(contenders, Pace(rounds=2, calls=self.mode.pace.calls, seconds=1))  # warm
-                with frozen_heap():
-                    samples = await interleave(contenders, self.mode.pace)
+                samples = await measure(contenders, self.mode.pace)
                 goals = Goals(cpu=Goal(RATIO, self.mode.allowance) if kind == "failure" else None)
                 rows += compare(name, samples["ours"], "FastAPI", samples["FastAPI"], goals)
         return rows

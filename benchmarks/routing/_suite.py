@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks._databases import sqlite
 from benchmarks._driver import running
-from benchmarks._measure import Pace, frozen_heap, interleave
+from benchmarks._measure import Pace, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
 from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import Repeated, sending
@@ -50,9 +50,7 @@ class Suite:
         peers = Layout("one router", 1), Layout("not indexed", self.routers)
         goals = Goal(RATIO, self.mode.allowance), None
         async with _started((ours, *peers), make, url) as contenders:
-            await interleave(contenders, Pace(rounds=2, calls=self.mode.pace.calls, seconds=1))  # warm
-            with frozen_heap():
-                samples = await interleave(contenders, self.mode.pace)
+            samples = await measure(contenders, self.mode.pace)
         rows: list[Row] = []
         for peer, goal in zip(peers, goals, strict=True):
             rows += compare(name, samples[ours], peer.name, samples[peer], Goals(cpu=goal))

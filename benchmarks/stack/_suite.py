@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmarks._driver import running
-from benchmarks._measure import Pace, frozen_heap, interleave
+from benchmarks._measure import Pace, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
 from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import Repeated, sending
@@ -48,9 +48,7 @@ class Suite:
         """Measure all apps."""
         say("stack")
         async with _started() as contenders:
-            await interleave(contenders, Pace(rounds=2, calls=self.mode.pace.calls, seconds=1))  # warm
-            with frozen_heap():
-                samples = await interleave(contenders, self.mode.pace)
+            samples = await measure(contenders, self.mode.pace)
         rows: list[Row] = []
         for name, one, other, ratio in COMPARISONS:
             goal = None if ratio is None else Goal(ratio, self.mode.allowance)
