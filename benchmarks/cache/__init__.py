@@ -1,6 +1,6 @@
 """Hits of the response cache, in memory and on Redis, and first requests with an idempotency key.
 
-- `_apps`: the apps: the kit's, fastapi-cache2's, cashews', and one that has its answer ready.
+- `_apps`: the apps: the kit's, fastapi-cache2's, and one that has its answer ready. `_cashews`: that of cashews.
 - `_suite`: checks that all answer the same, then measures.
 """
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cashews import Cache as Cashews
 from fastapi import APIRouter, FastAPI, Response
 from fastapi_cache import FastAPICache
 from fastapi_cache.backends.inmemory import InMemoryBackend
@@ -96,22 +95,6 @@ def theirs(redis_url: str | None, prefix: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     app.get("/items", response_model=list[Item])(fastapi_cache2(expire=TTL)(items))
-    return app
-
-
-def cashews(redis_url: str | None, prefix: str) -> FastAPI:
-    """Cashews' decorator on the endpoint."""
-    cache = Cashews()
-    cache.setup(redis_url or "mem://")
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        await cache.init()
-        yield
-        await cache.close()
-
-    app = FastAPI(lifespan=lifespan)
-    app.get("/items", response_model=list[Item])(cache(ttl=TTL, key=prefix)(items))
     return app
 
 

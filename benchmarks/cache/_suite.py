@@ -15,7 +15,8 @@ from benchmarks._report import Goal, Goals, Row, compare
 from benchmarks._work import sending
 from fastapi_kit.idempotency import Idempotency
 
-from ._apps import ITEMS, app_with, bare, cashews, items, ours, posts, ready, theirs
+from ._apps import ITEMS, app_with, bare, items, ours, posts, ready, theirs
+from ._cashews import cashews
 
 REDIS_URL = "redis://127.0.0.1:6379/0"
 """Where Redis is unless TEST_REDIS_URL says otherwise."""

@@ -7,12 +7,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TextIO
 
-from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
-from prometheus_client import CollectorRegistry
-from prometheus_fastapi_instrumentator import Instrumentator
 
 from benchmarks._driver import Call
 from fastapi_kit.app import create_app
@@ -20,6 +17,8 @@ from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.metrics import Metrics
 from fastapi_kit.security import API_HEADERS
 from fastapi_kit.settings import Settings
+
+from ._peers import correlate, instrument
 
 ORIGIN = "https://app.bench.test"
 CALL = Call("GET", "/things/7", headers=((b"origin", ORIGIN.encode()), (b"accept-encoding", b"gzip, deflate")))
@@ -53,7 +52,7 @@ def ours_alone(log: TextIO) -> FastAPI:
 def tutorial(log: TextIO) -> FastAPI:
     """Three functions as middleware, for id, log and headers, with CORS, GZip and the instrumentator."""
     app = _with_endpoint(FastAPI())
-    Instrumentator(registry=CollectorRegistry()).instrument(app)
+    instrument(app)
     logger = _logger(log)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(CORSMiddleware, allow_origins=[ORIGIN])
@@ -93,8 +92,8 @@ def tutorial(log: TextIO) -> FastAPI:
 def correlation(_log: TextIO) -> FastAPI:
     """asgi-correlation-id and the instrumentator: an id and metrics, and no log of requests."""
     app = _with_endpoint(FastAPI())
-    Instrumentator(registry=CollectorRegistry()).instrument(app)
-    app.add_middleware(CorrelationIdMiddleware)
+    instrument(app)
+    correlate(app)
     return app
 
 
