@@ -33,7 +33,8 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
     clear_contextvars()
     for logger, handlers, level, propagate in before:
-        logger.handlers, logger.level, logger.propagate = handlers, level, propagate
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)  # not the attribute: loggers remember which levels are on
 
 
 @pytest.fixture(scope="session")

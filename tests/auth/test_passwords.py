@@ -84,7 +84,7 @@ ROWS = [
     f"$argon2id$v=19$m=999999999,t=1,p=1${_SALT_AND_DIGEST}",
     f"$argon2id$v=19$m=64,t=9999999,p=1${_SALT_AND_DIGEST}",
     "$pbkdf2-sha256$999999999$AA$AA",
-    *(scheme.hash("x") for scheme in OLD.values()),
+    *(pytest.param(scheme.hash("x"), id=name) for name, scheme in OLD.items()),
 ]
 
 

@@ -68,6 +68,19 @@ def test_a_failing_check_does_not_hide_the_others(built: Checkout) -> None:
     assert checked.stdout.endswith("failed: ruff check, ruff format, mypy\n")
 
 
+@pytest.mark.parametrize(
+    ("picked", "run"),
+    [
+        ([], "pytest -n auto --maxprocesses=4 --dist=loadfile"),
+        (["tests/db", "-x"], "pytest tests/db -x"),
+    ],
+    ids=["all", "some"],
+)
+def test_all_tests_share_the_cores_and_picked_ones_run_as_told(built: Checkout, picked: list[str], run: str) -> None:
+    """Whoever picks tests decides how they run."""
+    assert built.dev("test", *picked).stdout.splitlines()[-1] == run
+
+
 @pytest.mark.parametrize("failing", [None, "coverage"])
 def test_coverage_measures_from_before_the_plugins(built: Checkout, failing: str | None) -> None:
     """`--cov` starts pytest under coverage and reports, without hiding that tests failed."""
