@@ -12,12 +12,14 @@ from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from fastapi_kit.crud import CRUDRouter, Query
+from fastapi_kit.crud import CRUDRouter, OperationName, Query
 from fastapi_kit.crud._parameters import QueryReader
 from fastapi_kit.crud._query import compile_query
 from fastapi_kit.crud._resource import Schemas, describe
 from fastapi_kit.errors import ValidationProblem, install
 from tests.crud.library import ROUTERS, City, Country
+
+WHOLESALE: tuple[OperationName, ...] = ("create_many", "update_many", "delete_many", "export")
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +246,24 @@ def test_a_given_schema_is_the_one_described() -> None:
     assert not [node for _, node in nodes(item["put"]["requestBody"]) if "$ref" in node]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "summaries"),
+    [
+        ("/towns", {"List towns", "Get city", "Create city", "Create many towns", "Export towns as CSV"}),
+        ("/countries/{country_code}/big-towns", {"List big towns", "Delete city", "Delete many big towns"}),
+        ("", {"List city rows", "Update many city rows"}),
+    ],
+    ids=["one name", "below a row", "no name"],
+)
+def test_rows_are_called_what_their_path_calls_them(prefix: str, summaries: set[str]) -> None:
+    """English plurals cannot be made of singulars, but whoever named the path has made one."""
+    app = FastAPI()
+    app.include_router(
+        CRUDRouter(City, prefix=prefix, routes=["list", "get", "create", "delete", *WHOLESALE]), prefix="/all"
+    )
+    assert summaries <= {operation["summary"] for _, _, operation in operations(app.openapi())}
+
+
 def test_names_are_made_of_the_models() -> None:
     """Operations are told apart by the model's name in snake case, and summed up in words."""
 
@@ -259,5 +279,6 @@ def test_names_are_made_of_the_models() -> None:
     app.include_router(CRUDRouter(HTTPErrorPage, prefix="/pages", tags=["pages"]))
     described = {operation["operationId"]: operation for _, _, operation in operations(app.openapi())}
     assert set(described) == {f"{name}_http_error_page" for name in SUCCESS}
-    assert described["list_http_error_page"]["summary"] == "List http error page"
+    assert described["list_http_error_page"]["summary"] == "List pages"
+    assert described["get_http_error_page"]["summary"] == "Get http error page"
     assert {tag for operation in described.values() for tag in operation["tags"]} == {"pages"}

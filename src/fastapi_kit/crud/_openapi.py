@@ -5,8 +5,7 @@ the same description by which requests are read.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi.datastructures import Default
@@ -17,6 +16,7 @@ from fastapi_kit._json_schema import inline
 from fastapi_kit.crud._body_schema import body_schema
 from fastapi_kit.crud._engine import Engine
 from fastapi_kit.crud._export import Format
+from fastapi_kit.crud._forms import FORMS, RouteForm, plural_of, summary_of
 from fastapi_kit.crud._links import Link
 from fastapi_kit.crud._query_schema import export_parameters, list_parameters, query_parameter, row_parameters
 from fastapi_kit.errors import (
@@ -35,56 +35,6 @@ from fastapi_kit.errors import (
     raises,
 )
 
-
-@dataclass(frozen=True)
-class RouteForm:
-    """What an operation's route is, whatever the resource."""
-
-    method: str
-    description: str
-    of_row: bool = False
-    """Whether it is below the row's identity."""
-    path: str = ""
-    """What follows in its path."""
-    status: int = 200
-    body: str | None = None
-    """The input that it takes."""
-    writes: bool = False
-
-
-FORMS: Mapping[str, RouteForm] = {
-    "list": RouteForm("GET", "One page. Filters all have to hold; a parameter that is not named here is refused."),
-    "get": RouteForm("GET", "By its key.", of_row=True),
-    "create": RouteForm(
-        "POST",
-        "Answers it as it was stored, with its address in `Location`.",
-        status=201,
-        body="create",
-        writes=True,
-    ),
-    "replace": RouteForm(
-        "PUT", "Writes every field; what is left out gets its default.", of_row=True, body="replace", writes=True
-    ),
-    "update": RouteForm(
-        "PATCH",
-        "Writes the fields that are sent and leaves the others as they are (merge patch, RFC 7396).",
-        of_row=True,
-        body="update",
-        writes=True,
-    ),
-    "delete": RouteForm("DELETE", "For good.", of_row=True, status=204, writes=True),
-    "restore": RouteForm("POST", "Takes a deleted one back into use.", of_row=True, path="/restore", writes=True),
-    "create_many": RouteForm(
-        "POST", "All of them or none, answered in their order.", path="/bulk", status=201, body="create", writes=True
-    ),
-    "update_many": RouteForm(
-        "PATCH",
-        "Writes the fields that are sent of each; all of them or none, answered in their order.",
-        body="update",
-        writes=True,
-    ),
-    "delete_many": RouteForm("DELETE", "All of them or none.", status=204, writes=True),
-}
 _MEANT = "The ETag of the row that is meant, or `*` for any version"
 _GUARD = "With `If-Match` it is done only if the row still has one of those ETags."
 _SOFT_DELETE = "Puts it out of use; it can be restored."
@@ -95,12 +45,18 @@ _NO_BODY_TAG = {
 
 
 class Documentation:
-    """Describes the routes of one resource."""
+    """Describes the routes of one resource.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: Of the resource.
+        prefix: The path of its list.
+    """
+
+    def __init__(self, engine: Engine, prefix: str) -> None:
         self._engine = engine
         self._resource = engine.resource
         self._title = engine.resource.title
+        self._plural = plural_of(prefix, self._title)
         self._row = _without_required(engine.output.model) if engine.grammar.fields else engine.output.model
 
     def path(self, operation: str) -> str:
@@ -110,14 +66,13 @@ class Documentation:
 
     def route(self, operation: str) -> dict[str, Any]:
         """The arguments of `add_api_route` for an operation, apart from its endpoint and dependencies."""
-        form, title = FORMS[operation], self._resource.title
-        name = operation.removesuffix("_many")
+        form = FORMS[operation]
         soft = operation.startswith("delete") and self._resource.deleted is not None
         return {
             "path": self.path(operation),
             "methods": [form.method],
             "name": f"{operation}_{self._resource.name}",
-            "summary": f"{name.capitalize()} {'many: ' if name != operation else ''}{title}",
+            "summary": summary_of(operation, self._title, self._plural),
             "description": f"{_SOFT_DELETE if soft else form.description} {self._guard(form)}".strip(),
             "status_code": form.status,
             "response_model": self._answer(operation),
@@ -135,7 +90,7 @@ class Documentation:
             "path": form.suffix,
             "methods": ["GET"],
             "name": f"export_{self._resource.name}_{kind}",
-            "summary": f"Export {self._title} as {kind.upper()}",
+            "summary": f"Export {self._plural} as {kind.upper()}",
             "description": "All that match, in constant memory; an answer that breaks off is not whole.",
             "response_class": StreamingResponse,
             "responses": {200: {"content": content}, **raises(*self._problems("list"))},

@@ -138,7 +138,7 @@ class CRUDRouter(APIRouter, Generic[M]):
         resource = describe(model, Schemas(create, update, replace, read), served, traits)
         self._engine = Engine(resource, query or Query(), include or {}, scope)
         self._operations = Operations(self._engine)
-        self._documentation = Documentation(self._engine)
+        self._documentation = Documentation(self._engine, prefix)
         self._endpoints: dict[str, Endpoint] = {}
         self._own_routes = 0
         self._contexts = Contexts(self._operations, model)
