@@ -13,7 +13,10 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -117,10 +120,12 @@ def _csv(resource: Resource, output: Output, layout: Layout) -> Encode:
 
 
 def _plain_rows(resource: Resource, layout: Layout) -> Callable[[Found], Any]:
-    converters = [(place, _converter(resource.visible[name].kind.read)) for place, name in enumerate(layout.names)]
+    """Cells column by column: what a column needs to be done to it is done to all its values at once."""
+    writers = [_column_writer(resource.visible[name].kind.read) for name in layout.names]
 
     def rows(found: Found) -> Any:
-        return ([convert(row[place]) for place, convert in converters] for row in found.rows)
+        columns = zip(*found.rows)  # noqa: B905 - rows are of one length
+        return zip(*(write(column) for write, column in zip(writers, columns)))  # noqa: B905 - the rest is for the server
 
     return rows
 
@@ -134,20 +139,32 @@ def _written_rows(output: Output) -> Callable[[Found], Any]:
     return rows
 
 
+Column = tuple[Any, ...]
+
 _TEXT, _NUMBERS = {str, str | None}, {int, float, int | None, float | None}
+_HARMLESS = {date, datetime, UUID, date | None, datetime | None, UUID | None}
+"""Types whose text begins with a digit or a letter."""
 
 
-def _converter(annotation: Any) -> Callable[[Any], Any]:
+def _column_writer(annotation: Any) -> Callable[[Column], Sequence[Any]]:
+    """What makes cells of a column's values."""
     if annotation in _NUMBERS:
         return _as_it_is
     if annotation in _TEXT:
-        return _harmless
-    write = TypeAdapter[Any](annotation).serializer.to_python
-    return lambda value: _cell(write(value, mode="json"))
+        return _harmless_column
+    write = TypeAdapter(tuple[annotation, ...]).serializer.to_python
+    if annotation in _HARMLESS:
+        return partial(write, mode="json")
+    return lambda column: [_cell(value) for value in write(column, mode="json")]
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _as_it_is(column: Column) -> Column:
+    return column
+
+
+def _harmless_column(column: Column) -> list[str | None]:
+    """As `_harmless`, which is not even called for nearly all texts."""
+    return [text if not text or text[0] not in _BEGINS_FORMULA else _harmless(text) for text in column]
 
 
 def _cell(value: Any) -> Any:
@@ -158,11 +175,12 @@ def _cell(value: Any) -> Any:
 
 def _harmless(text: str | None) -> str | None:
     """Text that spreadsheets would take for a formula gets an apostrophe in front (OWASP, "CSV injection")."""
-    if not text or text[0] not in "=+-@\t\r" or _NEGATIVE.fullmatch(text):
+    if not text or text[0] not in _BEGINS_FORMULA or _NEGATIVE.fullmatch(text):
         return text
     return f"'{text}"
 
 
+_BEGINS_FORMULA = "=+-@\t\r"
 _NEGATIVE = re.compile(r"-(\d+(\.\d+)?([eE][+-]?\d+)?|P[0-9YMWDTHS.]+)")
 """Decimals and spans of time are text in JSON, too, and no formula."""
 
