@@ -37,11 +37,11 @@ class Nested:
     key: int
     """Where its key stands, which is null if there is no such row."""
 
-    def value(self, row: Sequence[Any]) -> Any:
-        """The related object, or `None`."""
-        if row[self.key] is None:
-            return None
-        return self.reading.value(row[self.start : self.stop])
+    def values(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """The related object of each row, or `None`."""
+        names, part, key, finish = self.reading.names, slice(self.start, self.stop), self.key, self.reading.finish
+        found = [None if row[key] is None else dict(zip(names, row[part], strict=True)) for row in rows]
+        return found if finish is None else [None if it is None else finish(it) for it in found]
 
 
 @dataclass(frozen=True)
@@ -152,18 +152,15 @@ class Output:
 
     def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
         """The objects that the serialiser takes for rows."""
-        names = layout.names
-        if self._finish is None and not layout.nested and not children:
-            return [dict(zip(names, row)) for row in rows]  # noqa: B905 - what else stands in a row is for the server
-        return [self._value(row, layout, children) for row in rows]
-
-    def _value(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children]) -> Any:
-        value = dict(zip(layout.names, row))  # noqa: B905 - see above
+        names, finish = layout.names, self._finish
+        values: list[dict[str, Any]] = [dict(zip(names, row)) for row in rows]  # noqa: B905 - the rest is for the server
         for nested in layout.nested:
-            value[nested.name] = nested.value(row)
+            for value, related in zip(values, nested.values(rows), strict=True):
+                value[nested.name] = related
         for name, found in children.items():
-            value[name] = found.get(layout.key(row), [])
-        return value if self._finish is None else self._finish(value)
+            for value, row in zip(values, rows, strict=True):
+                value[name] = found.get(layout.key(row), [])
+        return values if finish is None else [finish(value) for value in values]
 
     def one(self, row: Sequence[Any], layout: Layout, children: Mapping[str, Children] = NOTHING) -> bytes:
         """The JSON of one row."""

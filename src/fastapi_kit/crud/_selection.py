@@ -54,11 +54,13 @@ def select_row(
     joins: list[Any] = []
     nested: list[Nested] = []
     for include in (it for it in related if not it.many):
-        join, joined, key = _join(include, conditions)
+        alias, names = _rows_of(include, conditions), include.reading.names
+        fetched = list(dict.fromkeys((*names, included_key(include).name)))
         start = len(columns)
-        columns += [*joined, key]
-        nested.append(Nested(include.name, include.reading, start, len(columns) - 1, len(columns) - 1))
-        joins.append(join)
+        key = start + fetched.index(included_key(include).name)
+        columns += [getattr(alias, name) for name in fetched]
+        nested.append(Nested(include.name, include.reading, start, start + len(names), key))
+        joins.append(_way_to(alias, include))
     places = {it.name: place for place, it in enumerate(attributes)}
     layout = Layout(
         names=tuple(it.name for it in shown),
@@ -76,11 +78,9 @@ def _selected(attribute: Attribute) -> sa.ColumnElement[Any]:
     return column if attribute.stored_column is not None else column.label(attribute.name)
 
 
-def _join(related: Related, conditions: Conditions) -> tuple[Any, list[Any], Any]:
-    alias = _rows_of(related, conditions)
-    way: Any = related.relationship.class_attribute.of_type(alias)
-    columns = [getattr(alias, name) for name in related.reading.names]
-    return way, columns, getattr(alias, included_key(related).name)
+def _way_to(alias: Any, related: Related) -> Any:
+    way: Any = related.relationship.class_attribute
+    return way.of_type(alias)
 
 
 def _rows_of(related: Related, conditions: Conditions) -> Any:
@@ -104,7 +104,6 @@ def select_children(resource: Resource, related: Related, conditions: Conditions
     declared = related.declared
     assert isinstance(declared, Many)  # noqa: S101 - One is joined
     alias = _rows_of(related, conditions)
-    way: Any = related.relationship.class_attribute.of_type(alias)
     keys = [key.column for key in resource.keys]
     order = ordering([_sort_key(term, getattr(alias, term.attribute.name)) for term in related.order])
     ranked = (
@@ -114,7 +113,7 @@ def select_children(resource: Resource, related: Related, conditions: Conditions
             sa.func.row_number().over(partition_by=keys, order_by=order).label(_RANK),
         )
         .select_from(resource.mapped.model)
-        .join(way)
+        .join(_way_to(alias, related))
         .where(_among(keys))
         .subquery("ranked__")
     )
