@@ -30,8 +30,9 @@ from fastapi_kit.crud._includes import Links, Many, One
 from fastapi_kit.crud._overrides import OverrideContext
 from fastapi_kit.crud._query import Query
 from fastapi_kit.crud._repository import Listing, Repository
-from fastapi_kit.crud._router import CRUDRouter, OperationName
+from fastapi_kit.crud._router import CRUDRouter
 from fastapi_kit.crud._scope import Scope, of_principal
+from fastapi_kit.crud._served import OperationName
 from fastapi_kit.crud._traits import SoftDeletion, Stamp, Version
 from fastapi_kit.crud._types import EQUALITY, RANGE, TEXT
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter
 from fastapi.params import Depends
@@ -26,25 +26,15 @@ from fastapi_kit.crud._repository import Repository
 from fastapi_kit.crud._resource import Schemas, describe
 from fastapi_kit.crud._route import CRUDRoute, Endpoint, HeadEndpoint
 from fastapi_kit.crud._scope import Scope
+from fastapi_kit.crud._served import (
+    BULK_OPERATIONS,
+    OPERATIONS,
+    OperationName,
+    check_names,
+    check_traits,
+    served_operations,
+)
 from fastapi_kit.crud._traits import OfPrincipal, SoftDeletion, Stamp, Traits, Version
-from fastapi_kit.db import SoftDelete
-
-OperationName = Literal[
-    "list",
-    "get",
-    "create",
-    "replace",
-    "update",
-    "delete",
-    "restore",
-    "create_many",
-    "update_many",
-    "delete_many",
-    "export",
-]
-OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
-BULK_OPERATIONS: frozenset[OperationName] = frozenset({"create_many", "update_many", "delete_many"})
-DEFAULT_OPERATIONS: frozenset[OperationName] = frozenset({"list", "get", "create", "replace", "update", "delete"})
 
 MAX_BODY_SIZE = 256 * 1024
 """Bytes of a request body at most, unless a router says otherwise."""
@@ -124,9 +114,9 @@ class CRUDRouter(APIRouter, Generic[M]):
     ) -> None:
         dependencies = dependencies or {}
         traits = Traits.of(lookup=lookup, parent=parent, version=version, soft_delete=soft_delete, stamp=stamp)
-        served: Collection[str] = _served(routes, traits)
-        _check_names({*served, *dependencies} - {"*"})
-        _check_traits(model, served, traits, prefix)
+        served = served_operations(routes, traits)
+        check_names({*served, *dependencies} - {"*"})
+        check_traits(model, served, traits, prefix)
         super().__init__(
             prefix=prefix,
             tags=list(tags),
@@ -267,30 +257,3 @@ class CRUDRouter(APIRouter, Generic[M]):
             return hook
 
         return decorate
-
-
-def _served(routes: Collection[OperationName] | None, traits: Traits) -> Collection[str]:
-    if routes is not None:
-        return routes
-    return DEFAULT_OPERATIONS if traits.soft_delete is None else {*DEFAULT_OPERATIONS, "restore"}
-
-
-def _check_names(given: Collection[str]) -> None:
-    unknown = sorted(set(given) - set(OPERATIONS))
-    if unknown:
-        raise ResourceError(f"there are no operations {', '.join(unknown)}; there are {', '.join(OPERATIONS)}")
-
-
-def _check_traits(model: type[DeclarativeBase], routes: Collection[str], traits: Traits, prefix: str) -> None:
-    soft = traits.soft_delete is not None
-    if issubclass(model, SoftDelete) and not soft and {"delete", "delete_many"} & set(routes):
-        raise ResourceError(
-            f"{model.__name__} has SoftDelete, and a CRUDRouter would delete its rows for good: "
-            "give soft_delete='deleted_at', or leave 'delete' out of routes="
-        )
-    if "restore" in routes and not soft:
-        raise ResourceError("'restore' in routes= needs soft_delete=, by which rows are put out of use")
-    if "delete_many" in routes and traits.version is not None and traits.version.required:
-        raise ResourceError("'delete_many' cannot name versions: give version=Version(..., required=False)")
-    if traits.parent is not None and f"{{{traits.parent}}}" not in prefix:
-        raise ResourceError(f"parent={traits.parent!r}: the prefix must have the parameter {{{traits.parent}}}")
