@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from types import GenericAlias
 from typing import Any
 from uuid import UUID
 
@@ -152,7 +153,8 @@ def _column_writer(annotation: Any) -> Callable[[Column], Sequence[Any]]:
         return _as_it_is
     if annotation in _TEXT:
         return _harmless_column
-    write = TypeAdapter(tuple[annotation, ...]).serializer.to_python
+    of_column: Any = GenericAlias(tuple, (annotation, ...))
+    write = TypeAdapter[Any](of_column).serializer.to_python
     if annotation in _HARMLESS:
         return partial(write, mode="json")
     return lambda column: [_cell(value) for value in write(column, mode="json")]
