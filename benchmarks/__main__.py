@@ -35,6 +35,15 @@ def guarded(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(contestants, QUICK if quick else FULL, ".guarded", country=COUNTRY).run(say)
 
 
+def peers(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """`CRUDRouter` against further ways to make such an API; not a part of `crud`."""
+    from .crud import FULL, QUICK, Suite
+    from .crud._crudrouter import crudrouter
+    from .crud._ours import ours
+
+    return Suite((ours, crudrouter), QUICK if quick else FULL, ".peers").run(say)
+
+
 def places(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     """Depth, totals, related rows and unused filters, among a million rows."""
     from .places import FULL, QUICK, Suite
@@ -109,6 +118,7 @@ async def crud(*, quick: bool) -> list[Row]:
 BENCHMARKS: Mapping[str, Benchmark] = {
     "crud": crud,
     **CRUD,
+    "peers": peers,
     "routing": routing,
     "errors": errors,
     "stack": stack,

@@ -1,16 +1,20 @@
 """What the crud benchmark asks of each contestant, and what all of them are given."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from starlette.types import ASGIApp
+
+PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000")
+"""The kit's settings of SQLite: every contestant has them, for equal disk work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,20 @@ class Contestant:
         deleted: The status of a successful DELETE.
         always_counts: Whether a list cannot be had without its total.
         headers: What every request has to bring.
+        lacks: Why it cannot do an operation, by the name of the operation.
+        countable: Whether its statements can be counted, which takes asyncpg under SQLAlchemy.
     """
 
     name: str
-    app: FastAPI
+    app: ASGIApp
     list_target: Callable[[ListQuery], str]
     items: Callable[[Any], list[dict[str, Any]]]
     created: int = 201
     deleted: int = 204
     always_counts: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict[str, str])
+    countable: bool = True
 
 
 class CityCreate(BaseModel):
@@ -100,16 +108,21 @@ class CityRead(BaseModel):
 
 
 def engine_for(url: str) -> AsyncEngine:
-    """An engine as the peers' documentation makes one; on SQLite with the kit's pragmas, for equal disk work."""
+    """An engine as the peers' documentation makes one; on SQLite with `PRAGMAS`."""
     engine = create_async_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
+    set_pragmas(engine.sync_engine)
     return engine
 
 
-def _set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def set_pragmas(engine: Engine) -> None:
+    """Let each new connection of an engine for SQLite begin with `PRAGMAS`."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _execute_pragmas)
+
+
+def _execute_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"):
+    for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -22,6 +22,11 @@ class Entrant:
         self._expected = operation.status(contestant)
         self._lane = Lane(contestant, cities, Random(2026))  # noqa: S311  (chosen to repeat)
 
+    @property
+    def countable(self) -> bool:
+        """Whether `statements` can be asked."""
+        return self._lane.contestant.countable
+
     async def batch(self, calls: int) -> Callable[[], Awaitable[None]]:
         """Prepare calls; making them checks each status."""
         prepared = await self._calls(calls)

@@ -66,17 +66,21 @@ class Contest:
 
     async def statements(self) -> str:
         """Statements per request, as a line to show."""
-        counts = {key: await entrant.statements() for key, entrant in self.entrants.items()}
+        counts = {key: await entrant.statements() for key, entrant in self.entrants.items() if entrant.countable}
         return f"{self.name}: " + ", ".join(
-            f"ours {counts[mine]} and {peer} {counts[theirs]}" for peer, (mine, theirs) in self.pairs.items()
+            f"ours {counts[mine]} and {peer} {counts[theirs]}"
+            for peer, (mine, theirs) in self.pairs.items()
+            if theirs in counts
         )
 
 
 def contest(name: str, operation: Operation, cities: Cities, mine: Running, peers: Sequence[Running]) -> Contest:
-    """Set ours against each of `peers`."""
+    """Set ours against each of `peers` that can do it."""
     entrants: dict[Key, Entrant] = {}
     pairs: dict[str, tuple[Key, Key]] = {}
     for peer in peers:
+        if operation.name in peer[0].lacks:
+            continue
         form = operation.against(peer[0])
         keys = (mine[0].name, form), (peer[0].name, form)
         entrants.update({key: Entrant(*it, form, cities) for key, it in zip(keys, (mine, peer), strict=True)})
@@ -113,7 +117,11 @@ class Suite:
         rows: list[Row] = []
         async with self._started(place) as (cities, (mine, *peers)):
             name = f"crud.{place.name}{self.title}"
+            for peer, _ in peers:
+                for operation, reason in peer.lacks.items():
+                    say(f"{name}.{operation} without {peer.name}: {reason}")
             contests = [contest(name, operation, cities, mine, peers) for operation in self.operations]
+            contests = [held for held in contests if held.pairs]
             for held in contests:
                 await held.check()
             for held in contests:

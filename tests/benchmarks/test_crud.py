@@ -16,7 +16,7 @@ from benchmarks.crud._contestant import Contestant, ListQuery
 from benchmarks.crud._goals import CPU_GOALS, cpu_goal
 from benchmarks.crud._handwritten import handwritten
 from benchmarks.crud._handwritten_guarded import handwritten_guarded
-from benchmarks.crud._operations import Get, Operation, Page
+from benchmarks.crud._operations import Create, Get, Operation, Page, Patch
 from benchmarks.crud._ours import ours, ours_guarded
 from benchmarks.crud._rows import fill
 from benchmarks.crud._users import AUTHORIZATION, COUNTRY
@@ -88,6 +88,33 @@ async def test_guarded_contestants_ask_who_it_is(place: Place, make: Make) -> No
         assert (await app.send(Call("GET", target))).status == 401
         assert (await app.send(Call("GET", target, headers=AUTHORIZATION))).status == 200
         assert (await app.send(Call("GET", f"/cities/{lima}", headers=AUTHORIZATION))).status == 404
+
+
+async def test_what_a_contestant_lacks_is_left_out(place: Place) -> None:
+    """A pair that cannot be compared gives no rows but a reason; an operation without pairs is not done."""
+
+    def readable(url: str) -> Contestant:
+        return replace(handwritten(url), name="readable", lacks={"create": "it only reads", "patch": "it only reads"})
+
+    def creative(url: str) -> Contestant:
+        return replace(handwritten(url), name="creative", lacks={"patch": "it forgot"})
+
+    said: list[str] = []
+    operations: list[Operation] = [Get(), Create(), Patch()]
+    rows = await Suite((ours, readable, creative), SHORT, "", operations, None, FRANCE).measure(place, said.append)
+    compared = [(row.name, row.peer) for row in rows if row.name.endswith(".cpu")]
+    assert compared == [
+        ("crud.sqlite.get.cpu", "readable"),
+        ("crud.sqlite.get.cpu", "creative"),
+        ("crud.sqlite.create.cpu", "creative"),
+    ]
+    assert said == [
+        "crud.sqlite.create without readable: it only reads",
+        "crud.sqlite.patch without readable: it only reads",
+        "crud.sqlite.patch without creative: it forgot",
+        "crud.sqlite.get",
+        "crud.sqlite.create",
+    ]
 
 
 async def test_a_contestant_that_answers_something_else_is_not_measured(place: Place) -> None:
