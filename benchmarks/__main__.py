@@ -38,10 +38,12 @@ def guarded(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
 def peers(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     """`CRUDRouter` against further ways to make such an API; not a part of `crud`."""
     from .crud import FULL, QUICK, Suite
+    from .crud._advanced_alchemy import advanced_alchemy
     from .crud._crudrouter import crudrouter
     from .crud._ours import ours
 
-    return Suite((ours, crudrouter), QUICK if quick else FULL, ".peers").run(say)
+    contestants = (ours, crudrouter, advanced_alchemy)
+    return Suite(contestants, QUICK if quick else FULL, ".peers").run(say)
 
 
 def places(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:

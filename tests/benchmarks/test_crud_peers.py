@@ -17,8 +17,10 @@ from examples.atlas.data import CITIES_15000, Dataset, World
 from tests.services import require
 
 PEERS = "a peer, which `./dev bench` installs"
+pytest.importorskip("advanced_alchemy", reason=PEERS)
 pytest.importorskip("fastapi_crudrouter", reason=PEERS)
 
+from benchmarks.crud._advanced_alchemy import advanced_alchemy  # noqa: E402
 from benchmarks.crud._crudrouter import crudrouter  # noqa: E402
 
 pytestmark = [
@@ -49,7 +51,10 @@ async def compared(place: Place, peer: Callable[[str], Contestant]) -> set[str]:
 ALL = {it.name for it in OPERATIONS}
 each_peer = pytest.mark.parametrize(
     ("peer", "lacked"),
-    [pytest.param(crudrouter, {"filtered", "patch"}, id="fastapi-crudrouter")],
+    [
+        pytest.param(crudrouter, {"filtered", "patch"}, id="fastapi-crudrouter"),
+        pytest.param(advanced_alchemy, set[str](), id="advanced-alchemy"),
+    ],
 )
 
 
