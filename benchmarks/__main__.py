@@ -40,9 +40,10 @@ def peers(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     from .crud import FULL, QUICK, Suite
     from .crud._advanced_alchemy import advanced_alchemy
     from .crud._crudrouter import crudrouter
+    from .crud._drf import drf
     from .crud._ours import ours
 
-    contestants = (ours, crudrouter, advanced_alchemy)
+    contestants = (ours, crudrouter, advanced_alchemy, drf)
     return Suite(contestants, QUICK if quick else FULL, ".peers").run(say)
 
 

@@ -18,10 +18,13 @@ from tests.services import require
 
 PEERS = "a peer, which `./dev bench` installs"
 pytest.importorskip("advanced_alchemy", reason=PEERS)
+pytest.importorskip("django_filters", reason=PEERS)
 pytest.importorskip("fastapi_crudrouter", reason=PEERS)
+pytest.importorskip("rest_framework", reason=PEERS)
 
 from benchmarks.crud._advanced_alchemy import advanced_alchemy  # noqa: E402
 from benchmarks.crud._crudrouter import crudrouter  # noqa: E402
+from benchmarks.crud._drf import drf  # noqa: E402
 
 pytestmark = [
     pytest.mark.anyio,
@@ -54,6 +57,7 @@ each_peer = pytest.mark.parametrize(
     [
         pytest.param(crudrouter, {"filtered", "patch"}, id="fastapi-crudrouter"),
         pytest.param(advanced_alchemy, set[str](), id="advanced-alchemy"),
+        pytest.param(drf, set[str](), id="djangorestframework"),
     ],
 )
 
