@@ -7,6 +7,6 @@
 - `_report`: turns them into rows (DESIGN.md §7), judged against a goal where there is one, as JSON or a table.
 - `_work`: contenders that make the same call again and again.
 - `_databases`: a fresh SQLite file and a fresh PostgreSQL database for one run.
-- `crud`: `CRUDRouter` against a hand-written router and fastcrud.
+- `crud`: `CRUDRouter` against a hand-written router and fastcrud, and in a benchmark of their own further peers.
 - `routing`: a request to the last of 100 routers against one in an app with a single router.
 """
