@@ -25,8 +25,9 @@ from sqlalchemy import (
 from sqlalchemy import select as sql_select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fastapi_kit._asgi import packed, unpacked
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit.idempotency._record import Record, headers_as_bytes, headers_from_bytes
+from fastapi_kit.idempotency._record import Record
 from fastapi_kit.idempotency._store import Beginning, Begun, InProgress
 
 
@@ -87,7 +88,7 @@ class SessionIdempotency:
         if found["expires_at"] <= _epoch(self._clock):
             await self._session.execute(delete(self._table).where(columns.key == key))
             return Begun(key, fingerprint, "")
-        return Record(found["fingerprint"], found["status"], headers_from_bytes(found["headers"]), found["body"])
+        return Record(found["fingerprint"], found["status"], unpacked(found["headers"]), found["body"])
 
     async def renew(self, begun: Begun, lease: float) -> bool:  # noqa: ARG002
         """The transaction holds the key by itself."""
@@ -99,7 +100,7 @@ class SessionIdempotency:
             "key": begun.key,
             "fingerprint": record.fingerprint,
             "status": record.status,
-            "headers": headers_as_bytes(record.headers),
+            "headers": packed(record.headers),
             "body": record.body,
             "expires_at": _epoch(self._clock) + int(keep),
         }
