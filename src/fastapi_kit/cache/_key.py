@@ -30,10 +30,9 @@ def key_of(
     Raises:
         UnknownUserError: The answer is not to be shared with any other request.
     """
-    parts = [name.encode("utf-8", "surrogatepass")]
+    parts: list[str | bytes] = [name]
     if by_path:
-        path: str = scope["path"]
-        parts += (path.encode("utf-8", "surrogatepass"), _regular(scope["query_string"]), headers.get(b"host", b""))
+        parts += (scope["path"], _regular(scope["query_string"]), headers.get(b"host", b""))
     if policy.vary:
         parts += [headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary]
     if policy.scope != "public":

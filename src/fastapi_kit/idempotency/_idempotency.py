@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Scope
 
 from fastapi_kit._asgi import SESSION, header
 from fastapi_kit._principal import UnknownUserError
@@ -26,7 +27,7 @@ from fastapi_kit.idempotency._record import TOO_LARGE, Record
 from fastapi_kit.idempotency._request import HEADER, MalformedKeyError, fingerprint, key_in, owner_of, record_key
 from fastapi_kit.idempotency._route import SAFE, idempotent_route
 from fastapi_kit.idempotency._sql import SQLIdempotency
-from fastapi_kit.idempotency._store import IdempotencyStore, InProgress
+from fastapi_kit.idempotency._store import Begun, IdempotencyStore, InProgress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,15 +113,10 @@ class Idempotency:
         sent = header(scope["headers"], HEADER)
         if scope["method"] in SAFE or (sent is None and not self._required):
             return await call()
-        session: AsyncSession | None = scope.get(SESSION)
-        store = self._store_for(session)
-        key, content = await self._read(request, sent)
+        store = self._store_for(scope)
+        key, content = self._read(request, sent, await request.body())
         beginning = await store.begin(key, content, self._bounds.lease)
-        if isinstance(beginning, InProgress):
-            raise ConflictError(
-                "A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"}
-            )
-        if isinstance(beginning, Record):
+        if not isinstance(beginning, Begun):
             return _again(beginning, content)
         attempt = scope[ATTEMPT] = Attempt(store, beginning, self._bounds, self._heartbeat)
         try:
@@ -147,9 +143,10 @@ class Idempotency:
         """Whether endpoints need a session."""
         return isinstance(self._store, SQLIdempotency)
 
-    def _store_for(self, session: AsyncSession | None) -> IdempotencyStore:
+    def _store_for(self, scope: Scope) -> IdempotencyStore:
         if not isinstance(self._store, SQLIdempotency):
             return self._store
+        session: AsyncSession | None = scope.get(SESSION)
         if session is None:
             raise IdempotencyError(
                 "SQLIdempotency keeps the answer in the request's session, and there is none: "
@@ -157,25 +154,27 @@ class Idempotency:
             )
         return self._store.on(session)
 
-    async def _read(self, request: Request, sent: bytes | None) -> tuple[str, str]:
+    def _read(self, request: Request, sent: bytes | None, body: bytes) -> tuple[str, str]:
         """The key of the record, and the fingerprint of the content."""
         if sent is None:
             raise BadRequestError("This request needs an Idempotency-Key header.")
-        headers = dict(request.scope["headers"])
+        scope = request.scope
+        headers = dict(scope["headers"])
         try:
-            owner = owner_of(request.scope, headers) if self._owner is None else [self._owner(request).encode()]
-            key = record_key(key_in(sent), request.scope, owner)
+            owner = owner_of(scope, headers) if self._owner is None else [self._owner(request).encode()]
+            key = record_key(key_in(sent), scope, owner)
         except MalformedKeyError:
             raise BadRequestError("The Idempotency-Key is not of 1 to 255 visible ASCII characters.") from None
         except UnknownUserError:
             raise IdempotencyError(
                 "the principal has no identity: set_principal() takes a text, a number, or what has an `id`"
             ) from None
-        body = await request.body()
-        return key, fingerprint(request.scope["query_string"], headers.get(b"content-type", b""), body)
+        return key, fingerprint(scope["query_string"], headers.get(b"content-type", b""), body)
 
 
-def _again(record: Record, content: str) -> Response:
+def _again(record: Record | InProgress, content: str) -> Response:
+    if isinstance(record, InProgress):
+        raise ConflictError("A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"})
     if record.fingerprint != content:
         raise UnprocessableContentError("This Idempotency-Key was used for a request with other content.")
     if record.status == TOO_LARGE:
