@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from sqlalchemy import URL, UniqueConstraint, func, make_url, select
+from sqlalchemy import URL, String, UniqueConstraint, func, make_url, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fastapi_kit._principal import set_principal
@@ -38,7 +38,7 @@ class Order(Base):
     __tablename__ = "idempotent_orders"
     __table_args__ = (UniqueConstraint("name"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(String(100))
 
 
 records = SQLIdempotency(Base.metadata)
@@ -88,11 +88,19 @@ def orders_of(idempotency: Idempotency) -> APIRouter:
     return router
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis), "sqlite", "postgres"])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("redis", marks=pytest.mark.redis),
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, URL]:
     """A store, and the database of the app."""
-    if request.param == "postgres":
-        return "sql", request.getfixturevalue("postgres_url")
+    if request.param in {"postgres", "mariadb"}:
+        return "sql", request.getfixturevalue(f"{request.param}_url")
     return request.param.replace("sqlite", "sql"), make_url(f"sqlite+aiosqlite:///{tmp_path}/test.db")
 
 

@@ -2,8 +2,8 @@
 
 Theory of operation. An answer is one value, with the versions that its tags had when it was claimed. Versions are
 random and made on first use. Forgetting a tag deletes its version, so whatever was stored under it, or is being made,
-does not match any more; so does a version that Redis has evicted. A hit is one GET or MGET, a claim and a write one script
-each. All keys are in one slot of a cluster, as an answer and its tags have to be.
+does not match any more; so does a version that Redis has evicted. A hit is one command, a claim and a write are one
+script each. All keys are in one slot of a cluster, as an answer and its tags have to be.
 """
 
 import os

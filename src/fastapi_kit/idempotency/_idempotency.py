@@ -27,16 +27,12 @@ from fastapi_kit.idempotency._record import TOO_LARGE, Record
 from fastapi_kit.idempotency._request import HEADER, MalformedKeyError, fingerprint, key_in, owner_of, record_key
 from fastapi_kit.idempotency._route import SAFE, idempotent_route
 from fastapi_kit.idempotency._sql import SQLIdempotency
-from fastapi_kit.idempotency._store import Begun, IdempotencyStore, InProgress
+from fastapi_kit.idempotency._store import Begun, IdempotencyError, IdempotencyStore, InProgress
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _DAY = 86_400.0
-
-
-class IdempotencyError(RuntimeError):
-    """An endpoint cannot be carried out once; the message names the cure."""
 
 
 class Idempotency:
