@@ -63,8 +63,13 @@ class CacheExchange:
     async def look_up(
         self, policy: CachePolicy, name: str, request: Request, *, by_path: bool = True
     ) -> Response | None:
-        """The stored answer, or `None` if the endpoint has to make one."""
+        """The stored answer, or `None` if the endpoint has to make one.
+
+        What is looked up once is not again: the route is run for it, and its endpoint may be wrapped twice.
+        """
         scope = request.scope
+        if self.policy is not None:
+            return None
         self.policy = policy
         self.headers = headers = headers_of(scope["headers"])
         if not is_readable(scope["method"], headers):
@@ -188,9 +193,7 @@ class CacheExchange:
                 self.cache.flights.land(key, landing)
         return found
 
-    async def _look_or_claim(
-        self, policy: CachePolicy, key: str, tags: Sequence[str], until: float
-    ) -> Usable | None:
+    async def _look_or_claim(self, policy: CachePolicy, key: str, tags: Sequence[str], until: float) -> Usable | None:
         loop = asyncio.get_running_loop()
         pause = _FIRST_LOOK
         while loop.time() < until:
