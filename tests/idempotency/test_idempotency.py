@@ -355,6 +355,19 @@ async def test_headers_that_differ_with_each_try_do_not_matter() -> None:
         assert (await http.post("/b/n", headers=key("k", **{"x-shop": "other"}))).json() == 2
 
 
+async def test_without_redis_nothing_is_carried_out() -> None:
+    """With a key; it may have been carried out before. Without one, as ever."""
+    redis = RedisClient("redis://127.0.0.1:1")
+    app = FastAPI(lifespan=compose(redis.lifespan))
+    install(app)
+    app.include_router(counting(Idempotency(RedisIdempotency(redis))))
+    async with client(app) as http:
+        for _ in range(2):
+            answer = await http.post("/n", headers=key("k"))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert (await http.post("/n")).json() == 1
+
+
 KEYS = st.sampled_from(["k", "l"])
 USERS = st.sampled_from([{}, {"authorization": "ada"}, {"authorization": "bob"}, {"x-api-key": "a"}, {"cookie": "s=1"}])
 

@@ -4,6 +4,8 @@
 waiting undoes itself alone, and the transaction goes on.
 """
 
+from typing import Any
+
 from sqlalchemy import Table, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,12 +36,12 @@ async def delete_if_over(session: AsyncSession, table: Table, key: str, now: int
 async def _changed(session: AsyncSession, statement: str, **values: str | int) -> int | None:
     """How many rows that has changed; `None` where one of them is locked."""
     try:
-        result = await session.execute(text(_WITHOUT_WAITING + statement), values)
+        result: Any = await session.execute(text(_WITHOUT_WAITING + statement), values)
     except OperationalError as error:
         if error.orig is not None and error.orig.args[0] == _LOCKED:
             return None
         raise
-    count: int = result.rowcount  # type: ignore[attr-defined]
+    count: int = result.rowcount
     return count
 
 
