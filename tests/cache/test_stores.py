@@ -73,6 +73,9 @@ async def test_a_forgotten_tag_takes_its_answers_along(store: CacheStore) -> Non
     assert await store.read("a", ["x"]) is None
     assert await store.read("b", ["x", "y"]) is None
     assert await store.read("c", ["y"]) == ANSWER
+    await store.write(await claimed(store, "d", "x"), ANSWER)  # the tag is in use again
+    assert await store.read("a", ["x"]) is None
+    assert await store.read("b", ["x", "y"]) is None
     await store.write(await claimed(store, "a", "x"), ANSWER)
     assert await store.read("a", ["x"]) == ANSWER
 
