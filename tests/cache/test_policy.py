@@ -125,7 +125,7 @@ def test_only_whole_answers_are_stored(method: str, status: int, stored: bool) -
 )
 def test_an_impossible_policy_is_refused(options: dict[str, Any]) -> None:
     """When the route is declared."""
-    with pytest.raises(ValueError, match="=|several names"):
+    with pytest.raises(ValueError, match=r"=|several names"):
         CachePolicy(**options)
 
 
