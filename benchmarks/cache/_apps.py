@@ -50,6 +50,17 @@ def app_with(endpoint: Endpoint) -> FastAPI:
 BODY = b"[" + b",".join(item.model_dump_json().encode() for item in ITEMS) + b"]"
 
 
+def endpoint() -> FastAPI:
+    """An app whose only endpoint answers with a dict and has no dependencies: what a machine is measured by."""
+    app = FastAPI()
+
+    @app.get("/items")
+    async def read() -> dict[str, int | str]:
+        return {"id": 7, "name": "thing"}
+
+    return app
+
+
 def ready() -> FastAPI:
     """An app that has the bytes: what is left is FastAPI's own work for a request."""
 

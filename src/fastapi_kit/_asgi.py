@@ -1,6 +1,6 @@
 """What the kit's ASGI layers agree on: the keys they leave in the scope and how they read headers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.types import Scope
 
@@ -23,3 +23,14 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+def packed(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Raw headers as bytes, for a store: no name or value has a zero byte (RFC 9110, section 5.5)."""
+    return b"\0".join([part for pair in headers for part in pair])
+
+
+def unpacked(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers that `packed` was given."""
+    parts = iter(data.split(b"\0"))
+    return list(zip(parts, parts, strict=False))  # of nothing at all, one part is left

@@ -72,7 +72,7 @@ def whose(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> list[byte
     Raises:
         UnknownUserError: It has credentials, and nobody has said whose they are; or the principal has no identity.
     """
-    said = sorted(headers.keys() - NEUTRAL_HEADERS)
+    said = sorted([name for name in headers if name not in NEUTRAL_HEADERS])
     principal = scope.get(_PRINCIPAL)
     if principal is None and not _CREDENTIALS.isdisjoint(said):
         raise UnknownUserError

@@ -1,66 +1,133 @@
 """Code that is written for fastapi-cache2, and what was wrong with it there."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from importlib.metadata import metadata
 from itertools import count
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
+from redis.asyncio import Redis
 
 from fastapi_kit._principal import set_principal
-from fastapi_kit.cache import Cache, CacheMiddleware, MemoryCache
+from fastapi_kit.cache import Cache, MemoryCache
 from fastapi_kit.cache._answer import strong_etag
-from fastapi_kit.cache.fastapi_cache import Coder, FastAPICache, KitBackend, cache, user_key_builder
+from fastapi_kit.cache.fastapi_cache import (
+    Coder,
+    FastAPICache,
+    InMemoryBackend,
+    KitBackend,
+    PickleCoder,
+    RedisBackend,
+    cache,
+    user_key_builder,
+)
 from fastapi_kit.cache.redis import RedisCache
 from fastapi_kit.redis import RedisClient
 from fastapi_kit.testing import client
 from tests.cache.apps import app_with
+from tests.services import require
 
 pytestmark = pytest.mark.anyio
+
+AppOf = Callable[[Cache, APIRouter], FastAPI]
 
 
 @pytest.fixture
 def kit() -> Iterator[Cache]:
     """A cache, in which fastapi-cache2 keeps its values."""
     made = Cache()
-    FastAPICache.init(KitBackend(made), prefix="fastapi-cache", key_builder=user_key_builder)
+    FastAPICache.init(KitBackend(made), prefix="fastapi-cache")
     yield made
     FastAPICache.reset()
 
 
+@pytest.fixture(params=[True, False], ids=["layer", "no layer"])
+def app_of(request: pytest.FixtureRequest) -> AppOf:
+    """Makes an app with the layer, or without: there nobody has heard of it."""
+
+    def make(kit: Cache, router: APIRouter) -> FastAPI:
+        if request.param:
+            return app_with(kit, router)
+        app = FastAPI()
+        app.include_router(router, prefix="/v1")
+        return app
+
+    return make
+
+
+@pytest.mark.redis
 async def test_the_quick_start_runs() -> None:
-    """The README's first example: import lines and set-up are all that differs."""
-    kit_cache = Cache()
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        FastAPICache.init(KitBackend(kit_cache), prefix="fastapi-cache", key_builder=user_key_builder)
-        yield
-
-    app = FastAPI(lifespan=lifespan)
-    app.add_middleware(CacheMiddleware, cache=kit_cache)
-    calls = count(1)
-
-    @cache()
-    async def get_cache() -> Any:
-        return next(calls)
-
-    @app.get("/")
-    @cache(expire=60)
-    async def index() -> Any:
-        return {"hello": "world", "call": next(calls)}
-
+    """The README's own text; the import lines are all that differs, and where Redis is."""
+    text = str(metadata("fastapi-cache2").json["description"])
+    example = text.partition("```python\n")[2].partition("```")[0]
+    imports = "from fastapi_kit.cache.fastapi_cache import FastAPICache, RedisBackend, cache"
+    lines = [line for line in example.splitlines() if not line.startswith("from fastapi_cache")]
+    source = "\n".join([imports, *lines]).replace("redis://localhost", require("redis"))
+    module: dict[str, Any] = {"__name__": "readme"}
+    exec(source, module)  # noqa: S102 - the README's, as it is installed
     try:
-        async with client(app) as http:
+        async with client(module["app"]) as http:
             answers = [await http.get("/") for _ in range(2)]
-            assert [answer.json() for answer in answers] == [{"hello": "world", "call": 1}] * 2
+            assert [answer.json() for answer in answers] == [{"hello": "world"}] * 2
             assert answers[1].headers["x-fastapi-cache"] == "HIT"
-            assert [await get_cache() for _ in range(2)] == [2, 2]
+            assert [await module["get_cache"]() for _ in range(2)] == [1, 1]
+            backend = FastAPICache.get_backend()
+            assert isinstance(backend, RedisBackend)
+            await backend.aclose()
     finally:
         FastAPICache.reset()
+
+
+@pytest.mark.redis
+async def test_the_server_is_that_of_the_client() -> None:
+    """Host, port, database and credentials; what is not plain TCP is refused."""
+    client = Redis(host="127.0.0.1", port=1, db=3, username="a:b", password="p@s/s")
+    assert (
+        RedisBackend(client).redis.client.connection_pool.connection_kwargs.items()
+        >= {
+            "host": "127.0.0.1",
+            "port": 1,
+            "db": 3,
+            "username": "a:b",
+            "password": "p@s/s",
+        }.items()
+    )
+    with pytest.raises(ValueError, match="KitBackend"):
+        RedisBackend(Redis(unix_socket_path="/tmp/no.sock"))  # noqa: S108
+
+
+@pytest.fixture
+def in_memory() -> Iterator[None]:
+    """Set up as in code that has not heard of a `Cache`."""
+    FastAPICache.init(InMemoryBackend())
+    yield
+    FastAPICache.reset()
+
+
+@pytest.mark.usefixtures("in_memory")
+async def test_without_the_layer_a_route_is_run_twice_for_an_answer() -> None:
+    """A hit is given at once; what the endpoint raises is answered as ever, and not stored."""
+    app, made, called = FastAPI(), count(1), count(1)
+
+    async def dependency() -> int:
+        return next(made)
+
+    @app.get("/n/{key}", dependencies=[Depends(dependency)])
+    @cache(expire=60)
+    async def number(key: str) -> int:
+        calls = next(called)
+        if key == "x":
+            raise HTTPException(404, "none")
+        return calls
+
+    async with client(app) as http:
+        assert [(await http.get("/n/a")).json() for _ in range(3)] == [1, 1, 1]
+        assert next(made) == 5
+        assert [(await http.get("/n/x")).json() for _ in range(2)] == [{"detail": "none"}] * 2
+        assert next(called) == 4
 
 
 class SomeModel(BaseModel):
@@ -88,7 +155,7 @@ def request_key_builder(func: Any, namespace: str = "", *, request: Any = None, 
     return ":".join([namespace, request.method.lower(), request.url.path, repr(sorted(request.query_params.items()))])
 
 
-async def test_the_other_examples_run(kit: Cache) -> None:
+async def test_the_other_examples_run(kit: Cache, app_of: AppOf) -> None:
     """A model by its annotation, a coder, a key builder; each endpoint is called once for each key."""
     router, calls = APIRouter(), count(1)
 
@@ -113,7 +180,7 @@ async def test_the_other_examples_run(kit: Cache) -> None:
         next(calls)
         return text
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
         for path in ("/v1/foo", "/v1/coded", "/v1/built?b=1&a=2", "/v1/built?a=2&b=1"):
             assert (await http.get(path)).json() == (await http.get(path)).json()
     assert [await function("a") for _ in range(2)] == ["a", "A"]
@@ -132,7 +199,7 @@ async def user(request: Request) -> str:
     return name
 
 
-async def test_no_user_gets_the_answer_of_another(kit: Cache) -> None:
+async def test_no_user_gets_the_answer_of_another(kit: Cache, app_of: AppOf) -> None:
     """There the key was made of the repr of the arguments: of addresses, which are used again."""
     router = APIRouter()
 
@@ -146,7 +213,7 @@ async def test_no_user_gets_the_answer_of_another(kit: Cache) -> None:
     async def built(request: Request) -> str:
         return request.headers.get("authorization", "nobody")
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
         for path in ("/v1/me", "/v1/built"):
             for name in ("ada", "bob", "nobody", "ada"):
                 headers = {"authorization": name} if name != "nobody" else {}
@@ -176,7 +243,7 @@ class Account(BaseModel):
     password_hash: str = "s3cret"
 
 
-async def test_what_the_response_model_removes_is_not_stored(kit: Cache) -> None:
+async def test_what_the_response_model_removes_is_not_stored(kit: Cache, app_of: AppOf) -> None:
     """There the value was stored as the endpoint returned it."""
     router = APIRouter()
 
@@ -185,13 +252,38 @@ async def test_what_the_response_model_removes_is_not_stored(kit: Cache) -> None
     async def account() -> Account:
         return Account(name="ada")
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
         assert [(await http.get("/v1/account")).json() for _ in range(2)] == [{"name": "ada"}] * 2
     assert "ada" in repr(vars(kit.store))
     assert "s3cret" not in repr(vars(kit.store))
 
 
-async def test_cold_calls_at_once_run_the_body_once(kit: Cache) -> None:
+async def test_no_pickle_of_an_answer_is_stored(kit: Cache, app_of: AppOf) -> None:
+    """There whoever could write to the store could run code; also where the app asks for that coder."""
+    router = APIRouter()
+
+    @router.get("/pickled")
+    @cache(expire=60, coder=PickleCoder)
+    async def pickled() -> SomeModel:
+        return SomeModel(name="ada")
+
+    async with client(app_of(kit, router)) as http:
+        assert [(await http.get("/v1/pickled")).json() for _ in range(2)] == [{"name": "ada"}] * 2
+    assert repr(vars(kit.store)).count("ada") == repr(vars(kit.store)).count('{"name":"ada"}') == 1
+
+
+async def test_a_function_makes_no_key_of_an_address(kit: Cache) -> None:
+    """There an object at the address of one that was gone got its value; here both are called for."""
+    calls = count(1)
+
+    @cache(expire=60)
+    async def function(service: Service) -> int:
+        return next(calls)
+
+    assert [await function(Service()) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_cold_calls_at_once_run_the_body_once(kit: Cache, app_of: AppOf) -> None:
     """There 200 of them ran it 200 times; of an endpoint, and of a function."""
     router, calls = APIRouter(), count(1)
 
@@ -206,7 +298,7 @@ async def test_cold_calls_at_once_run_the_body_once(kit: Cache) -> None:
         await asyncio.sleep(0.05)
         return next(calls)
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
         answers = await asyncio.gather(*(http.get("/v1/slow") for _ in range(200)))
     assert {answer.json() for answer in answers} == {1}
     assert set(await asyncio.gather(*(function() for _ in range(200)))) == {2}
@@ -231,20 +323,25 @@ async def test_a_function_that_fails_lets_others_go(kit: Cache) -> None:
     assert await function() == 3
 
 
-async def test_status_headers_and_tag_are_kept(kit: Cache) -> None:
-    """There a hit was a 200 without the endpoint's headers, and its tag unquoted and of one process."""
+async def test_status_headers_and_tag_are_kept(kit: Cache, app_of: AppOf) -> None:
+    """There a hit was a 200 without the endpoint's headers or its age, and its tag unquoted and of one process."""
     router = APIRouter()
 
-    @router.get("/x", status_code=203)
+    @router.api_route("/x", status_code=203, methods=["GET", "HEAD"])
     @cache(expire=60)
     async def endpoint(response: Response) -> str:
         response.headers["x-made"] = "here"
         return "x"
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
         first, second = [await http.get("/v1/x") for _ in range(2)]
         assert (second.status_code, second.headers["x-made"], second.content) == (203, "here", b'"x"')
         assert first.headers["etag"] == second.headers["etag"] == strong_etag(b'"x"').decode()
+        assert (second.headers["cache-control"], second.headers["age"]) == ("private, no-cache", "0")
+        head = await http.head("/v1/x")
+        assert (head.status_code, head.headers["etag"], head.content) == (203, second.headers["etag"], b"")
+        known = await http.get("/v1/x", headers={"if-none-match": second.headers["etag"]})
+        assert (known.status_code, known.content) == (304, b"")
 
 
 async def test_memory_is_bounded() -> None:
@@ -258,7 +355,7 @@ async def test_memory_is_bounded() -> None:
     assert await backend.get("p:n:0") is None
 
 
-async def test_namespaces_and_keys_are_forgotten(kit: Cache) -> None:
+async def test_namespaces_and_keys_are_forgotten(kit: Cache, app_of: AppOf) -> None:
     """Of functions and of endpoints alike; others stay."""
     router, calls = APIRouter(), count(1)
     functions: dict[str, Any] = {}
@@ -275,7 +372,7 @@ async def test_namespaces_and_keys_are_forgotten(kit: Cache) -> None:
 
         functions[name] = function
 
-    async with client(app_with(kit, router)) as http:
+    async with client(app_of(kit, router)) as http:
 
         async def values() -> list[int]:
             got = [(await http.get(f"/v1/{name}")).json() for name in ("books", "authors")]

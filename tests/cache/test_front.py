@@ -164,19 +164,22 @@ async def test_nothing_that_refuses_is_skipped(make: Callable[[], FastAPI]) -> N
             assert (await http.get("/x/1")).status_code == 401
 
 
-async def test_a_late_inclusion_is_not_skipped() -> None:
-    """Also if the route was answered early elsewhere before."""
-    app, router = FastAPI(), routed()
+@pytest.mark.parametrize("nested", [False, True], ids=["in the app", "in a router"])
+async def test_a_late_inclusion_is_not_skipped(nested: bool) -> None:
+    """Also if the route was answered early elsewhere before, and others at other paths since."""
+    app, outer, router = FastAPI(), APIRouter(), routed()
     app.add_middleware(CacheMiddleware, cache=Cache())
     install(app)
     app.include_router(router, prefix="/open")
+    app.include_router(outer, prefix="/outer")
     async with client(app) as http:
-        for _ in range(2):
-            assert (await http.get("/open/x/1")).status_code == 200
-        app.include_router(router, prefix="/late", dependencies=GUARDED)
+        for key in ("1", "1", "2"):
+            assert (await http.get(f"/open/x/{key}")).status_code == 200
+        (outer if nested else app).include_router(router, prefix="/late", dependencies=GUARDED)
+        late = "/outer/late/x/1" if nested else "/late/x/1"
         for _ in range(3):
-            assert (await http.get("/late/x/1", headers={"x-token": "t"})).status_code == 200
-            assert (await http.get("/late/x/1")).status_code == 401
+            assert (await http.get(late, headers={"x-token": "t"})).status_code == 200
+            assert (await http.get(late)).status_code == 401
 
 
 async def test_what_is_spared_is_the_routing() -> None:

@@ -73,6 +73,9 @@ async def test_a_forgotten_tag_takes_its_answers_along(store: CacheStore) -> Non
     assert await store.read("a", ["x"]) is None
     assert await store.read("b", ["x", "y"]) is None
     assert await store.read("c", ["y"]) == ANSWER
+    await store.write(await claimed(store, "d", "x"), ANSWER)  # the tag is in use again
+    assert await store.read("a", ["x"]) is None
+    assert await store.read("b", ["x", "y"]) is None
     await store.write(await claimed(store, "a", "x"), ANSWER)
     assert await store.read("a", ["x"]) == ANSWER
 
@@ -93,3 +96,26 @@ async def test_an_answer_ends_after_its_lifetime(store: CacheStore) -> None:
     assert await store.read("k", []) == short
     await asyncio.sleep(0.06)
     assert await store.read("k", []) is None
+
+
+@pytest.mark.redis
+async def test_a_tag_on_redis_outlives_what_has_it() -> None:
+    """One that was used by a short-lived answer before, too: without its version, the longer one would be lost."""
+    client = RedisClient(require("redis"))
+    prefix = f"test:{os.urandom(6).hex()}"
+    store = RedisCache(client, prefix=prefix)
+
+    async def left() -> float:
+        """Seconds that the version of the tag has."""
+        milliseconds: int = await client.run("PTTL", f"{{{prefix}}}:t:x")
+        return milliseconds / 1_000
+
+    await store.write(await claimed(store, "short", "x"), ANSWER)
+    assert ANSWER.ttl < await left() < 200
+    long = await claimed(store, "long", "x", seconds=1_000)
+    assert 1_000 < await left() < 2_000
+    await store.write(long, StoredAnswer(200, [], b"", 0, 5_000))
+    assert await left() > 5_000
+    await store.write(await claimed(store, "short", "x"), ANSWER)
+    assert await left() > 5_000
+    await client.aclose()

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from sqlalchemy import URL, UniqueConstraint, func, make_url, select
+from sqlalchemy import URL, String, UniqueConstraint, func, make_url, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fastapi_kit._principal import set_principal
@@ -38,7 +38,7 @@ class Order(Base):
     __tablename__ = "idempotent_orders"
     __table_args__ = (UniqueConstraint("name"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(String(100))
 
 
 records = SQLIdempotency(Base.metadata)
@@ -88,11 +88,19 @@ def orders_of(idempotency: Idempotency) -> APIRouter:
     return router
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis), "sqlite", "postgres"])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("redis", marks=pytest.mark.redis),
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, URL]:
     """A store, and the database of the app."""
-    if request.param == "postgres":
-        return "sql", request.getfixturevalue("postgres_url")
+    if request.param in {"postgres", "mariadb"}:
+        return "sql", request.getfixturevalue(f"{request.param}_url")
     return request.param.replace("sqlite", "sql"), make_url(f"sqlite+aiosqlite:///{tmp_path}/test.db")
 
 
@@ -345,6 +353,19 @@ async def test_headers_that_differ_with_each_try_do_not_matter() -> None:
             assert (await http.post("/b/n", headers={**headers, "authorization": attempt})).json() == 1
         assert (await http.post("/a/n", headers=key("k", **{"x-user-id": "ada"}))).json() == 2
         assert (await http.post("/b/n", headers=key("k", **{"x-shop": "other"}))).json() == 2
+
+
+async def test_without_redis_nothing_is_carried_out() -> None:
+    """With a key; it may have been carried out before. Without one, as ever."""
+    redis = RedisClient("redis://127.0.0.1:1")
+    app = FastAPI(lifespan=compose(redis.lifespan))
+    install(app)
+    app.include_router(counting(Idempotency(RedisIdempotency(redis))))
+    async with client(app) as http:
+        for _ in range(2):
+            answer = await http.post("/n", headers=key("k"))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert (await http.post("/n")).json() == 1
 
 
 KEYS = st.sampled_from(["k", "l"])

@@ -5,12 +5,21 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import URL, MetaData, make_url
+from sqlalchemy import URL, MetaData, make_url, text
 
 from fastapi_kit.db import Database
-from fastapi_kit.idempotency import Begun, IdempotencyStore, InProgress, MemoryIdempotency, Record, SQLIdempotency
+from fastapi_kit.idempotency import (
+    Begun,
+    IdempotencyError,
+    IdempotencyStore,
+    InProgress,
+    MemoryIdempotency,
+    Record,
+    SQLIdempotency,
+)
 from fastapi_kit.idempotency.redis import RedisIdempotency
 from fastapi_kit.redis import RedisClient
 from fastapi_kit.testing import FrozenClock
@@ -59,20 +68,21 @@ async def tabled(database: Database) -> AsyncGenerator[SQLIdempotency]:
     yield store
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("redis", marks=pytest.mark.redis),
-        "sqlite",
-        pytest.param("postgres", marks=pytest.mark.postgres),
-    ]
-)
+SERVERS = [
+    pytest.param("postgres", marks=pytest.mark.postgres),
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
+]
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis), "sqlite", *SERVERS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | URL:
     """Where records are: the name of a store, or the URL of a database."""
     if request.param == "sqlite":
         return make_url(f"sqlite+aiosqlite:///{tmp_path}/test.db")
-    url: URL = request.getfixturevalue("postgres_url") if request.param == "postgres" else request.param
-    return url
+    if request.param in {"postgres", "mariadb"}:
+        url: URL = request.getfixturevalue(f"{request.param}_url")
+        return url
+    return str(request.param)
 
 
 @pytest.fixture
@@ -105,6 +115,15 @@ async def test_what_was_carried_out_is_answered_again(opening: Open) -> None:
             assert await store.begin(KEY, content, 10) == RECORD
     async with opening() as store:
         assert isinstance(await store.begin("f0" * 16, PRINT, 10), Begun)
+
+
+async def test_a_large_answer_is_kept(opening: Open) -> None:
+    """Whatever a database takes for large by default."""
+    large = Record(PRINT, 200, [(b"x-long", b"y" * 1_000)], b"x" * 200_000)
+    async with opening() as store:
+        await store.complete(await begun(store), large, 60)
+    async with opening() as store:
+        assert await store.begin(KEY, PRINT, 10) == large
 
 
 async def test_what_failed_is_carried_out_again(opening: Open) -> None:
@@ -141,6 +160,52 @@ async def test_records_end(opening: Open) -> None:
         await store.complete(await begun(store), RECORD, 60)
     async with opening() as store:
         assert await store.begin(KEY, PRINT, 10) == RECORD
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
+async def transactions(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Open]:
+    """A store in each database."""
+    sqlite = make_url(f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    url: URL = sqlite if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_url")
+    async with emptied(url) as database, tabled(database) as store:
+        yield in_transactions(database, store)
+
+
+async def test_a_commit_without_an_answer_frees_the_key(transactions: Open) -> None:
+    """As after an endpoint that returned a 503; nothing is left that a retry could take for an answer."""
+    for _ in range(3):
+        async with transactions() as store:
+            await begun(store)
+    async with transactions() as store:
+        await store.complete(await begun(store), RECORD, 60)
+    async with transactions() as store:
+        assert await store.begin(KEY, PRINT, 10) == RECORD
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_a_key_is_refused_at_once(server: str, request: pytest.FixtureRequest) -> None:
+    """Nobody waits for the transaction that has it; whoever has begun before the record was written sees it."""
+    async with emptied(request.getfixturevalue(f"{server}_url")) as database, tabled(database) as made:
+        opened = in_transactions(database, made)
+        async with opened() as late:
+            assert isinstance(await late.begin("f0" * 16, PRINT, 10), Begun)  # its transaction has begun
+            async with opened() as first:
+                beginning = await begun(first)
+                async with asyncio.timeout(2):
+                    assert await late.begin(KEY, PRINT, 10) == InProgress()
+                await first.complete(beginning, RECORD, 60)
+            assert await late.begin(KEY, PRINT, 10) == RECORD
+
+
+@pytest.mark.mariadb
+async def test_mysql_is_refused(mariadb: Database) -> None:
+    """With a word on what to use; told from MariaDB by what its driver says of the server."""
+    async with tabled(mariadb) as store, mariadb.session() as session:
+        await session.execute(text("SELECT 1"))
+        dialect: Any = mariadb.engine.dialect
+        dialect.is_mariadb = False
+        with pytest.raises(IdempotencyError, match="RedisIdempotency"):
+            await store.on(session).begin(KEY, PRINT, 10)
 
 
 @pytest.mark.parametrize("kind", ["memory", pytest.param("redis", marks=pytest.mark.redis)])

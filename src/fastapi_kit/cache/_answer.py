@@ -1,14 +1,13 @@
 """An answer as it is stored: what was sent, and when. Pure."""
 
-import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 
+from fastapi_kit._asgi import header, packed, unpacked
 from fastapi_kit.cache._policy import Headers
 
-FORMAT = 1
+FORMAT = 2
 """Of the bytes; those of another format are read as nothing."""
 
 _HEAD = struct.Struct(">BHdddI")
@@ -37,11 +36,11 @@ class StoredAnswer:
     made_at: float
     ttl: float
     stale: float = 0.0
-    etag: bytes = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        found = next((value for name, value in self.headers if name == b"etag"), b"")
-        object.__setattr__(self, "etag", found)
+    @property
+    def etag(self) -> bytes:
+        """Its entity tag; empty if it has none."""
+        return header(self.headers, b"etag") or b""
 
     @property
     def lifetime(self) -> float:
@@ -54,25 +53,22 @@ class StoredAnswer:
         return _OVERHEAD + len(self.body) + sum(len(name) + len(value) + 100 for name, value in self.headers)
 
     def to_bytes(self) -> bytes:
-        """The answer as bytes: a head of fixed size, the headers as JSON, the body."""
-        pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in self.headers]
-        headers = json.dumps(pairs, separators=(",", ":")).encode()
+        """The answer as bytes: a head of fixed size, the headers, the body."""
+        headers = packed(self.headers)
         head = _HEAD.pack(FORMAT, self.status, self.made_at, self.ttl, self.stale, len(headers))
         return b"".join((head, headers, self.body))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "StoredAnswer | None":
-        """What `to_bytes` has written; `None` for anything else."""
-        try:
-            form, status, made_at, ttl, stale, length = _HEAD.unpack_from(data)
-            end = _HEAD.size + length
-            if form != FORMAT or len(data) < end:
-                return None
-            pairs: Any = json.loads(data[_HEAD.size : end])
-            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
-        except (struct.error, ValueError, TypeError, AttributeError):
+    def from_bytes(cls, data: bytes, start: int = 0) -> "StoredAnswer | None":
+        """What `to_bytes` has written, from `start` on; `None` for anything else."""
+        begin = start + _HEAD.size
+        if len(data) < begin:
             return None
-        return cls(status, headers, data[end:], made_at, ttl, stale)
+        form, status, made_at, ttl, stale, length = _HEAD.unpack_from(data, start)
+        end = begin + length
+        if form != FORMAT or len(data) < end:
+            return None
+        return cls(status, unpacked(data[begin:end]), data[end:], made_at, ttl, stale)
 
 
 def strong_etag(body: bytes) -> bytes:

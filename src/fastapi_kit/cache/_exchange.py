@@ -20,6 +20,9 @@ from fastapi_kit.cache._store import CacheUnavailableError, Claim
 EXCHANGE = "fastapi_kit.cache"
 """Scope key of the exchange, set by the middleware."""
 
+Usable = tuple[StoredAnswer, float]
+"""An answer that may be given, and its age in seconds."""
+
 _OF_304 = frozenset({b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"})
 _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 0.2
@@ -60,23 +63,26 @@ class CacheExchange:
     async def look_up(
         self, policy: CachePolicy, name: str, request: Request, *, by_path: bool = True
     ) -> Response | None:
-        """The stored answer, or `None` if the endpoint has to make one."""
+        """The stored answer, or `None` if the endpoint has to make one.
+
+        What is looked up once is not again: the route is run for it, and its endpoint may be wrapped twice.
+        """
         scope = request.scope
+        if self.policy is not None:
+            return None
         self.policy = policy
         self.headers = headers = headers_of(scope["headers"])
+        if not is_readable(scope["method"], headers):
+            return None
         try:
-            if not is_readable(scope["method"], headers):
-                return None
             key = key_of(policy, name, scope, headers, by_path=by_path)
             if self._repeats:
                 await self._keep_claim_of(key)
                 return None
-            answer = await self._find(policy, key, request)
-        except UnknownUserError:
+            found = await self._find(policy, key, request)
+        except (UnknownUserError, CacheUnavailableError):
             return None
-        except CacheUnavailableError:
-            return None
-        return None if answer is None else self._give(answer, scope)
+        return None if found is None else self._give(found, scope)
 
     async def look_up_early(self, known: Known, scope: Scope) -> Response | None:
         """The stored answer to a request that is not routed yet, or `None` to route it."""
@@ -86,10 +92,10 @@ class CacheExchange:
             return None
         tags = known.policy.tags_of(None)
         try:
-            answer = await self._usable(known.policy, known.key(scope, headers), tags, asked)
+            found = await self._usable(known.policy, known.key(scope, headers), tags, asked)
         except CacheUnavailableError:
             return None
-        return None if answer is None else self._give(answer, scope)
+        return None if found is None else self._give(found, scope)
 
     async def land(self, landing: Landing) -> None:
         """End the claim without an answer, if there still is one, and tell those who wait."""
@@ -121,7 +127,7 @@ class CacheExchange:
         if self.claim is not None and self.claim.key != key:
             await self.land("lost")  # the principal is another one than before
 
-    async def _find(self, policy: CachePolicy, key: str, request: Request) -> StoredAnswer | None:
+    async def _find(self, policy: CachePolicy, key: str, request: Request) -> Usable | None:
         tags = policy.tags_of(request)
         asked = directives(self.headers.get(b"cache-control"))
         new = wants_new(asked)
@@ -136,7 +142,7 @@ class CacheExchange:
 
     async def _usable(
         self, policy: CachePolicy, key: str, tags: Sequence[str], asked: Mapping[str, str | None]
-    ) -> StoredAnswer | None:
+    ) -> Usable | None:
         answer = await self.cache.store.read(key, tags)
         if answer is None:
             return None
@@ -147,7 +153,7 @@ class CacheExchange:
             return None
         if state == "stale":
             self.cache.refresh(key, self._refreshed(key, tags))
-        return answer
+        return answer, age
 
     async def _refreshed(self, key: str, tags: Sequence[str]) -> None:
         try:
@@ -157,7 +163,7 @@ class CacheExchange:
         if claim is not None:
             await self.refresh(claim)
 
-    async def _wait_or_claim(self, policy: CachePolicy, key: str, tags: Sequence[str]) -> StoredAnswer | None:
+    async def _wait_or_claim(self, policy: CachePolicy, key: str, tags: Sequence[str]) -> Usable | None:
         """Claim the answer, or wait for somebody else's; `None` with or without a claim means: call the endpoint."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.cache.lease
@@ -173,7 +179,7 @@ class CacheExchange:
                     return found
         return None
 
-    async def _lead(self, policy: CachePolicy, key: str, tags: Sequence[str], until: float) -> StoredAnswer | None:
+    async def _lead(self, policy: CachePolicy, key: str, tags: Sequence[str], until: float) -> Usable | None:
         """Claim the answer for this process, or look until another process has stored it."""
         landing: Landing = "unstorable"
         try:
@@ -187,9 +193,7 @@ class CacheExchange:
                 self.cache.flights.land(key, landing)
         return found
 
-    async def _look_or_claim(
-        self, policy: CachePolicy, key: str, tags: Sequence[str], until: float
-    ) -> StoredAnswer | None:
+    async def _look_or_claim(self, policy: CachePolicy, key: str, tags: Sequence[str], until: float) -> Usable | None:
         loop = asyncio.get_running_loop()
         pause = _FIRST_LOOK
         while loop.time() < until:
@@ -203,15 +207,16 @@ class CacheExchange:
                 return found
         return None
 
-    def _give(self, answer: StoredAnswer, scope: Scope) -> Response:
+    def _give(self, found: Usable, scope: Scope) -> Response:
         self.given = True
-        age = max(0, int(self.cache.now() - answer.made_at))
+        answer, age = found[0], max(0, int(found[1]))
         headers = [
             *answer.headers,
             (b"age", b"%d" % age),
             (b"cache-status", b"fastapi-kit; hit; ttl=%d" % (answer.ttl - age)),
         ]
-        if is_known(self.headers.get(b"if-none-match"), answer.etag):
+        if_none_match = self.headers.get(b"if-none-match")
+        if if_none_match and is_known(if_none_match, answer.etag):
             return GivenResponse(304, of_304(headers), b"")
         return GivenResponse(answer.status, headers, b"" if scope["method"] == "HEAD" else answer.body)
 

@@ -5,8 +5,8 @@ FastAPI's own work on the request is the larger part of a hit, and can be spared
 a cached endpoint once are remembered, if all of this holds: everybody shares the answer; no inclusion of the route has
 a dependency, its own or inherited, or a parameter besides those in path and query; the route is FastAPI's own; and no
 middleware but the error boundary lies between the layer and the route. That an endpoint does more is found out once;
-that it does not is found out anew for each path, as a router may be included once more. What observes requests is told
-of the route as if it had been taken.
+that it does not, once for the routes that there are, as a router may be included once more. What observes requests is
+told of the route as if it had been taken.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
-from fastapi_kit._routes import walk
+from fastapi_kit._routes import routers_below, walk
 from fastapi_kit.cache._key import key_of
 from fastapi_kit.cache._policy import CachePolicy
 from fastapi_kit.errors import ErrorBoundaryMiddleware
@@ -68,6 +69,8 @@ class Front:
         self._layer = layer
         self._known: dict[tuple[str, bytes], Known] = {}
         self._busy: dict[int, object] = {}
+        self._idle: dict[int, object] = {}
+        self._routes: list[BaseRoute] = []
 
     def known(self, scope: Scope) -> Known | None:
         """What is known of this request."""
@@ -85,11 +88,16 @@ class Front:
         self._known[scope["path"], scope["query_string"]] = Known(policy, name, routed)
 
     def _is_proved(self, endpoint: Callable[..., Any], app: object) -> bool:
-        if id(endpoint) in self._busy:
+        if id(endpoint) in self._busy or not isinstance(app, FastAPI):
             return False
-        proved = isinstance(app, FastAPI) and self._is_innermost(app) and _does_nothing_else(app, endpoint)
-        if not proved:
-            self._busy[id(endpoint)] = endpoint  # kept, so that its id stays its own
+        routes = [*app.routes, *(route for router in routers_below(app.routes) for route in router.routes)]
+        if routes != self._routes:
+            self._routes = routes
+            self._idle.clear()
+        if id(endpoint) in self._idle:
+            return True
+        proved = self._is_innermost(app) and _does_nothing_else(app, endpoint)
+        (self._idle if proved else self._busy)[id(endpoint)] = endpoint  # kept, so that its id stays its own
         return proved
 
     def _is_innermost(self, app: FastAPI) -> bool:

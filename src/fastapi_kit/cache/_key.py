@@ -30,15 +30,15 @@ def key_of(
     Raises:
         UnknownUserError: The answer is not to be shared with any other request.
     """
-    parts = [name.encode("utf-8", "surrogatepass")]
+    parts: list[str | bytes] = [name]
     if by_path:
-        path: str = scope["path"]
-        parts += (path.encode("utf-8", "surrogatepass"), _regular(scope["query_string"]), headers.get(b"host", b""))
-    parts += [headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary]
+        parts += (scope["path"], _regular(scope["query_string"]), headers.get(b"host", b""))
+    if policy.vary:
+        parts += [headers.get(varied.lower().encode("latin-1"), b"") for varied in policy.vary]
     if policy.scope != "public":
         parts += whose(scope, headers)
-    # With their lengths, so that no two lists of parts are the same bytes.
-    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=16).hexdigest()
+    # Written so that no two lists of parts are the same bytes.
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

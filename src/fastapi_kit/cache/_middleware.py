@@ -43,15 +43,20 @@ class CacheMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = CacheExchange(self.cache, partial(self._refresh, {**scope}), self._front)
+        exchange = self.exchange(scope)
         known = self._front.known(scope)
         if known is not None and (answer := await exchange.look_up_early(known, scope)) is not None:
             scope.update(known.routed)
             await answer(scope, receive, send)
             return
-        await self._run(scope, receive, send, exchange)
+        await self.run(scope, receive, send, exchange)
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send, exchange: CacheExchange) -> None:
+    def exchange(self, scope: Scope) -> CacheExchange:
+        """What is to be known of a request that is not routed yet."""
+        return CacheExchange(self.cache, partial(self._refresh, {**scope}), self._front)
+
+    async def run(self, scope: Scope, receive: Receive, send: Send, exchange: CacheExchange) -> None:
+        """Run what is inside, and store its answer if the exchange has claimed it by the time that is sent."""
         scope[EXCHANGE] = exchange
         recorder: _Recorder | None = None
 
@@ -79,7 +84,7 @@ class CacheMiddleware:
         """Answer the request once more, as if it came now and without the client's copy."""
         headers = [pair for pair in original["headers"] if pair[0] not in _CONDITIONS]
         scope = {**original, "headers": headers, "state": {**original.get("state", {})}}
-        await self._run(scope, _no_body, _nowhere, CacheExchange(self.cache, _never, self._front, claim))
+        await self.run(scope, _no_body, _nowhere, CacheExchange(self.cache, _never, self._front, claim))
 
 
 async def _no_body() -> Message:

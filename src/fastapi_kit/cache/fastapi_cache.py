@@ -1,50 +1,60 @@
 """fastapi-cache2 on the stores of the kit; needs the extra `cache`.
 
-Code that says `@cache(expire=300)` changes its import line, and how the cache is set up:
+Code that says `@cache(expire=300)` changes its import line:
 
-    from fastapi_kit.cache.fastapi_cache import FastAPICache, KitBackend, cache, user_key_builder
-
-    kit_cache = Cache()
-    FastAPICache.init(KitBackend(kit_cache), key_builder=user_key_builder)
-    app.add_middleware(CacheMiddleware, cache=kit_cache)
+    from fastapi_kit.cache.fastapi_cache import FastAPICache, RedisBackend, cache
 
 Theory of operation. Of an endpoint, `cache` stores what `cached` does: the rendered answer, for its user. Of any other
-function it is fastapi-cache2's own decorator, which stores the result as the coder writes it. That decorator asks a
-backend for a value, calls the function if there is none, and sets the value; so `KitBackend` lets the first who asks
-go, and the others wait until it has set the value, or its task has ended without.
+function it is fastapi-cache2's own decorator, which stores the result as the coder writes it. The layer in which
+answers are seen as they are sent is not known to code that is written for fastapi-cache2. Without it a route whose
+answer is to be stored is run once more inside of itself, where what it sends is seen; with it, it need not be:
+
+    kit_cache = Cache()
+    FastAPICache.init(KitBackend(kit_cache))
+    app.add_middleware(CacheMiddleware, cache=kit_cache)
 """
 
-import asyncio
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import wraps
 from hashlib import blake2b
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic_core import PydanticSerializationError, to_json
+from starlette.types import Message
 
 from fastapi_kit._principal import UnknownUserError
-from fastapi_kit.cache._answer import StoredAnswer
-from fastapi_kit.cache._cache import Cache
 from fastapi_kit.cache._decorator import Seam, awaitable, exchange_of
+from fastapi_kit.cache._exchange import EXCHANGE, CacheExchange, GivenResponse
 from fastapi_kit.cache._key import headers_of, key_of
+from fastapi_kit.cache._middleware import CacheMiddleware
 from fastapi_kit.cache._policy import CachePolicy
-from fastapi_kit.cache._store import CacheUnavailableError, Claim
 
 try:
     from fastapi_cache import FastAPICache
     from fastapi_cache.coder import Coder, JsonCoder, PickleCoder
     from fastapi_cache.decorator import cache as _theirs
-    from fastapi_cache.types import Backend
+    from fastapi_cache.key_builder import default_key_builder
+
+    from fastapi_kit.cache._backend import InMemoryBackend, KitBackend, RedisBackend
 except ImportError as error:  # pragma: no cover - the extra is installed where tests run
     raise ImportError(
         "fastapi_kit.cache.fastapi_cache needs fastapi-cache2: pip install 'fastapi-kit[cache]'"
     ) from error
 
-__all__ = ["Coder", "FastAPICache", "JsonCoder", "KitBackend", "PickleCoder", "cache", "user_key_builder"]
+__all__ = [
+    "Coder",
+    "FastAPICache",
+    "InMemoryBackend",
+    "JsonCoder",
+    "KitBackend",
+    "PickleCoder",
+    "RedisBackend",
+    "cache",
+    "user_key_builder",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +62,6 @@ _DEFAULT_EXPIRE = 86_400
 """Seconds, where neither the decorator nor `FastAPICache.init` says any."""
 
 _ANY_USER = CachePolicy(1)
-_TAG_PARTS = 2
 
 
 def cache(
@@ -78,7 +87,7 @@ def cache(
 
     def decorate(function: F) -> F:
         called = awaitable(function)
-        values = _theirs(expire, coder, key_builder, namespace, injected_dependency_namespace)(function)
+        values = _theirs(expire, coder, key_builder or _safe_key, namespace, injected_dependency_namespace)(function)
         seam = Seam(function)
 
         @wraps(function)
@@ -90,8 +99,8 @@ def cache(
                 return await called(*arguments, **named)
             name = await _name(function, key_builder, namespace, request, named)
             policy = CachePolicy(expire or FastAPICache.get_expire() or _DEFAULT_EXPIRE, tags=_tags(namespace))
-            answer = await exchange_of(request).look_up(policy, name, request, by_path=key_builder is None)
-            return await called(*arguments, **named) if answer is None else _marked(answer)
+            answer = await _look_up(policy, name, request, by_path=key_builder is None)
+            return await called(*arguments, **named) if answer is None else answer
 
         seam.join(looked_up)
         return looked_up  # type: ignore[return-value] # the same to FastAPI, which awaits either
@@ -120,9 +129,33 @@ def _tags(namespace: str) -> Sequence[str]:
     return [prefix, f"{prefix}:{namespace}"]
 
 
-def _marked(answer: Response) -> Response:
-    answer.raw_headers.append((FastAPICache.get_cache_status_header().lower().encode(), b"HIT"))
+async def _look_up(policy: CachePolicy, name: str, request: Request, *, by_path: bool) -> Response | None:
+    """The answer, or `None` if the endpoint has to make it."""
+    backend, route = FastAPICache.get_backend(), request.scope.get("route")
+    if EXCHANGE in request.scope or not isinstance(backend, KitBackend) or route is None:
+        exchange = exchange_of(request)
+        answer = await exchange.look_up(policy, name, request, by_path=by_path)
+    else:
+        layer = CacheMiddleware(route.app, cache=backend.cache)
+        exchange = layer.exchange(request.scope)
+        answer = await exchange.look_up(policy, name, request, by_path=by_path)
+        if exchange.claim is not None:
+            answer = await _recorded(layer, exchange, request)
+    if answer is not None and exchange.given:
+        answer.raw_headers.append((FastAPICache.get_cache_status_header().lower().encode(), b"HIT"))
     return answer
+
+
+async def _recorded(layer: CacheMiddleware, exchange: CacheExchange, request: Request) -> Response:
+    """The answer of the route, run once more inside of the layer."""
+    sent: list[Message] = []
+
+    async def collect(message: Message) -> None:
+        sent.append(message)
+
+    await layer.run({**request.scope}, request.receive, collect, exchange)
+    body = b"".join([message.get("body", b"") for message in sent])
+    return GivenResponse(sent[0]["status"], sent[0]["headers"], body)
 
 
 def user_key_builder(  # noqa: PLR0913 - as all key builders
@@ -134,7 +167,7 @@ def user_key_builder(  # noqa: PLR0913 - as all key builders
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
 ) -> str:
-    """A key builder for `FastAPICache.init`: by user, path and query where there is a request, else by the arguments.
+    """The key builder in place of fastapi-cache2's own: by user, path and query of a request, else by the arguments.
 
     What may not be shared, and arguments that are not data (a session, say), get a key that is never used again.
     """
@@ -149,112 +182,7 @@ def user_key_builder(  # noqa: PLR0913 - as all key builders
     return f"{namespace}:{blake2b(data, digest_size=16).hexdigest()}"
 
 
-class KitBackend(Backend):
-    """A backend of fastapi-cache2 on a `Cache`: bounded, with single flight, and quick to fail.
-
-    Args:
-        cache: The app's.
-    """
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-        self._claims: dict[str, tuple[Claim, asyncio.Task[Any] | None]] = {}
-
-    async def get_with_ttl(self, key: str) -> tuple[int, bytes | None]:
-        """The value and its seconds to live; of many who ask for one that is not there, one is let go to set it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._cache.lease
-        try:
-            while loop.time() < until:
-                found = await self._read(key)
-                if found is not None or await self._may_go(key, until):
-                    return found or (0, None)
-        except CacheUnavailableError:
-            pass
-        return 0, None
-
-    async def get(self, key: str) -> bytes | None:
-        """The value, without waiting for anybody."""
-        try:
-            found = await self._read(key)
-        except CacheUnavailableError:
-            return None
-        return found and found[1]
-
-    async def set(self, key: str, value: bytes, expire: int | None = None) -> None:
-        """Store a value, and let those who wait have it."""
-        try:
-            claim = self._claims.pop(key, (None, None))[0] or await self._claim(key)
-            if claim is not None:
-                ttl = float(expire or _DEFAULT_EXPIRE)
-                await self._cache.store.write(claim, StoredAnswer(200, (), value, self._cache.now(), ttl))
-        except CacheUnavailableError:
-            pass
-        finally:
-            self._cache.flights.land(key, "stored")
-
-    async def clear(self, namespace: str | None = None, key: str | None = None) -> int:
-        """Forget a namespace, or a key.
-
-        Returns:
-            0: how many values that were is not known.
-
-        Raises:
-            CacheUnavailableError: The store cannot be reached.
-        """
-        if key is not None:
-            await self._cache.invalidate(f"key {key}")
-        elif namespace:
-            await self._cache.invalidate(namespace)
-        return 0
-
-    async def _read(self, key: str) -> tuple[int, bytes] | None:
-        answer = await self._cache.store.read(_digest(key), _tags_in(key))
-        if answer is None:
-            return None
-        left = answer.made_at + answer.ttl - self._cache.now()
-        return (int(left), answer.body) if left > 0 else None
-
-    async def _claim(self, key: str) -> Claim | None:
-        return await self._cache.store.claim(_digest(key), _tags_in(key), self._cache.lease)
-
-    async def _may_go(self, key: str, until: float) -> bool:
-        """Whether the caller is to make the value; else it has waited for somebody, and looks again."""
-        left = until - asyncio.get_running_loop().time()
-        task = asyncio.current_task()
-        if not self._cache.flights.board(key) and self._claims.get(key, (None, None))[1] is not task:
-            return await self._cache.flights.wait(key, left) == "unstorable"
-        claim: Claim | None = None
-        try:
-            claim = await self._claim(key)
-            if claim is None and key not in self._claims:
-                await asyncio.sleep(0.05)  # another process makes it
-        finally:
-            if claim is None and key not in self._claims:
-                self._cache.flights.land(key, "lost")
-        if claim is not None:
-            self._claims[key] = claim, task
-            if task is not None:
-                task.add_done_callback(lambda _: self._ended(key, claim))
-        return key in self._claims
-
-    def _ended(self, key: str, claim: Claim) -> None:
-        """The task that was to set the value is over: whoever waits may go, if it has not."""
-        if self._claims.get(key, (None, None))[0] is claim:
-            del self._claims[key]
-            self._cache.flights.land(key, "unstorable")
-            self._cache.refresh(f"release of {key}", self._release(claim))
-
-    async def _release(self, claim: Claim) -> None:
-        with suppress(CacheUnavailableError):  # it ends by itself then
-            await self._cache.store.release(claim)
-
-
-def _digest(key: str) -> str:
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _tags_in(key: str) -> Sequence[str]:
-    """The key itself, and the namespaces that it begins with: keys are `prefix:namespace:rest`."""
-    parts = key.split(":", _TAG_PARTS)
-    return [f"key {key}", *(":".join(parts[:end]) for end in range(1, len(parts)))]
+def _safe_key(func: Callable[..., Any], namespace: str = "", **given: Any) -> Any:
+    """What the app's key builder says; that of fastapi-cache2, which makes keys of addresses, is not used."""
+    chosen: Any = FastAPICache.get_key_builder()
+    return (user_key_builder if chosen is default_key_builder else chosen)(func, namespace, **given)

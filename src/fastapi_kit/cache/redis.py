@@ -2,8 +2,8 @@
 
 Theory of operation. An answer is one value, with the versions that its tags had when it was claimed. Versions are
 random and made on first use. Forgetting a tag deletes its version, so whatever was stored under it, or is being made,
-does not match any more; so does a version that Redis has evicted. A hit is one MGET, a claim and a write one script
-each. All keys are in one slot of a cluster, as an answer and its tags have to be.
+does not match any more; so does a version that Redis has evicted. A hit is one command, a claim and a write are one
+script each. All keys are in one slot of a cluster, as an answer and its tags have to be.
 """
 
 import os
@@ -69,12 +69,15 @@ class RedisCache:
 
     async def read(self, key: str, tags: Sequence[str]) -> StoredAnswer | None:
         """The answer, if there is one and all of its tags have their versions still."""
-        found: list[bytes | None] = await self._run("MGET", self._answer + key, *(self._tag + tag for tag in tags))
+        if not tags:
+            untagged: bytes | None = await self._run("GET", self._answer + key)
+            return None if untagged is None else StoredAnswer.from_bytes(untagged)
+        found: list[bytes | None] = await self._run("MGET", self._answer + key, *[self._tag + tag for tag in tags])
         data, *versions = found
         if data is None or None in versions:
             return None
-        stamp = b"".join(version for version in versions if version is not None)
-        return StoredAnswer.from_bytes(data[len(stamp) :]) if data.startswith(stamp) else None
+        stamp = b"".join([version for version in versions if version is not None])
+        return StoredAnswer.from_bytes(data, len(stamp)) if data.startswith(stamp) else None
 
     async def claim(self, key: str, tags: Sequence[str], seconds: float) -> Claim | None:
         """The right to make the answer, and versions for those of its tags that have none."""

@@ -7,11 +7,11 @@
 - `IdempotencyStore`, `Begun`, `InProgress` and `Record` are what a store of one's own is made of.
 """
 
-from fastapi_kit.idempotency._idempotency import Idempotency, IdempotencyError
+from fastapi_kit.idempotency._idempotency import Idempotency
 from fastapi_kit.idempotency._memory import MemoryIdempotency
 from fastapi_kit.idempotency._record import Record
 from fastapi_kit.idempotency._sql import SQLIdempotency
-from fastapi_kit.idempotency._store import Beginning, Begun, IdempotencyStore, InProgress
+from fastapi_kit.idempotency._store import Beginning, Begun, IdempotencyError, IdempotencyStore, InProgress
 
 __all__ = [
     "Beginning",

@@ -54,6 +54,8 @@ class Attempt:
         heartbeat: Renews the key meanwhile.
     """
 
+    __slots__ = ("_begun", "_bounds", "_heartbeat", "_open", "_store")
+
     def __init__(self, store: IdempotencyStore, begun: Begun, bounds: Bounds, heartbeat: Heartbeat) -> None:
         self._store = store
         self._begun = begun
@@ -113,7 +115,7 @@ class Attempt:
         body: Any = getattr(response, "body", None)
         if body is None or len(body) > self._bounds.max_body:
             return Record(self._begun.fingerprint, TOO_LARGE)
-        headers = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in _NOT_KEPT]
+        headers = [(low, value) for name, value in response.raw_headers if (low := name.lower()) not in _NOT_KEPT]
         return Record(self._begun.fingerprint, response.status_code, headers, bytes(body))
 
     def _end(self) -> bool:

@@ -8,52 +8,31 @@ handler of `route_class` is where the answer is kept; with any other store it is
 then the commit has not failed.
 """
 
-import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from functools import partial, wraps
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from fastapi_kit._asgi import SESSION, header
 from fastapi_kit._principal import UnknownUserError
-from fastapi_kit.db import get_session
-from fastapi_kit.errors import BadRequestError, ConflictError, UnprocessableContentError, raises
+from fastapi_kit.errors import BadRequestError, ConflictError, UnprocessableContentError
 from fastapi_kit.idempotency._attempt import ATTEMPT, Attempt, Bounds, replayed
 from fastapi_kit.idempotency._heartbeat import Heartbeat
 from fastapi_kit.idempotency._memory import MEBIBYTE, MemoryIdempotency
 from fastapi_kit.idempotency._record import TOO_LARGE, Record
 from fastapi_kit.idempotency._request import HEADER, MalformedKeyError, fingerprint, key_in, owner_of, record_key
+from fastapi_kit.idempotency._route import SAFE, idempotent_route
 from fastapi_kit.idempotency._sql import SQLIdempotency
-from fastapi_kit.idempotency._store import IdempotencyStore, InProgress
+from fastapi_kit.idempotency._store import Begun, IdempotencyError, IdempotencyStore, InProgress
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_REQUEST = "fastapi_kit_idempotency_request"
-_SESSION = "fastapi_kit_idempotency_session"
 _DAY = 86_400.0
-
-_PARAMETER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "Names this attempt. A retry with the same key and content gets the answer of the first one.",
-    "schema": {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": 257,
-        "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
-    },
-}
-
-
-class IdempotencyError(RuntimeError):
-    """An endpoint cannot be carried out once; the message names the cure."""
 
 
 class Idempotency:
@@ -99,7 +78,7 @@ class Idempotency:
         self._owner = owner
         self._bounds = Bounds(lease, keep, max_body)
         self._heartbeat = Heartbeat(lease / 3)
-        self.route_class: type[APIRoute] = _route_class(self)
+        self.route_class: type[APIRoute] = idempotent_route(self)
         """For `APIRouter(route_class=...)`: its POST, PUT, PATCH and DELETE routes take keys."""
 
     def protected(self, endpoint: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -128,17 +107,12 @@ class Idempotency:
         """Call, or answer in its place; what is called leaves its `Attempt` in the scope."""
         scope = request.scope
         sent = header(scope["headers"], HEADER)
-        if scope["method"] in _SAFE or (sent is None and not self._required):
+        if scope["method"] in SAFE or (sent is None and not self._required):
             return await call()
-        session: AsyncSession | None = scope.get(SESSION)
-        store = self._store_for(session)
-        key, content = await self._read(request, sent)
+        store = self._store_for(scope)
+        key, content = self._read(request, sent, await request.body())
         beginning = await store.begin(key, content, self._bounds.lease)
-        if isinstance(beginning, InProgress):
-            raise ConflictError(
-                "A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"}
-            )
-        if isinstance(beginning, Record):
+        if not isinstance(beginning, Begun):
             return _again(beginning, content)
         attempt = scope[ATTEMPT] = Attempt(store, beginning, self._bounds, self._heartbeat)
         try:
@@ -165,9 +139,10 @@ class Idempotency:
         """Whether endpoints need a session."""
         return isinstance(self._store, SQLIdempotency)
 
-    def _store_for(self, session: AsyncSession | None) -> IdempotencyStore:
+    def _store_for(self, scope: Scope) -> IdempotencyStore:
         if not isinstance(self._store, SQLIdempotency):
             return self._store
+        session: AsyncSession | None = scope.get(SESSION)
         if session is None:
             raise IdempotencyError(
                 "SQLIdempotency keeps the answer in the request's session, and there is none: "
@@ -175,92 +150,29 @@ class Idempotency:
             )
         return self._store.on(session)
 
-    async def _read(self, request: Request, sent: bytes | None) -> tuple[str, str]:
+    def _read(self, request: Request, sent: bytes | None, body: bytes) -> tuple[str, str]:
         """The key of the record, and the fingerprint of the content."""
         if sent is None:
             raise BadRequestError("This request needs an Idempotency-Key header.")
-        headers = dict(request.scope["headers"])
+        scope = request.scope
+        headers = dict(scope["headers"])
         try:
-            owner = owner_of(request.scope, headers) if self._owner is None else [self._owner(request).encode()]
-            key = record_key(key_in(sent), request.scope, owner)
+            owner = owner_of(scope, headers) if self._owner is None else [self._owner(request).encode()]
+            key = record_key(key_in(sent), scope, owner)
         except MalformedKeyError:
             raise BadRequestError("The Idempotency-Key is not of 1 to 255 visible ASCII characters.") from None
         except UnknownUserError:
             raise IdempotencyError(
                 "the principal has no identity: set_principal() takes a text, a number, or what has an `id`"
             ) from None
-        body = await request.body()
-        return key, fingerprint(request.scope["query_string"], headers.get(b"content-type", b""), body)
+        return key, fingerprint(scope["query_string"], headers.get(b"content-type", b""), body)
 
 
-def _again(record: Record, content: str) -> Response:
+def _again(record: Record | InProgress, content: str) -> Response:
+    if isinstance(record, InProgress):
+        raise ConflictError("A request with this Idempotency-Key is being carried out.", headers={"Retry-After": "1"})
     if record.fingerprint != content:
         raise UnprocessableContentError("This Idempotency-Key was used for a request with other content.")
     if record.status == TOO_LARGE:
         raise ConflictError("This request was carried out before; its answer was not kept.")
     return replayed(record)
-
-
-def _route_class(idempotency: Idempotency) -> type[APIRoute]:
-    class IdempotentRoute(APIRoute):
-        """A route that takes keys, unless its methods are safe."""
-
-        def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-            methods: Sequence[str] = list(options.get("methods") or ["GET"])
-            self._takes_keys = not _SAFE.issuperset(method.upper() for method in methods)
-            if self._takes_keys:
-                endpoint = _once(idempotency, endpoint)
-                options = _documented(options)
-            super().__init__(path, endpoint, **options)
-
-        def get_route_handler(self) -> Handler:
-            """FastAPI's own, around which a body is kept to be read twice, and the answer to be given twice."""
-            handler = super().get_route_handler()
-            return partial(_handle, idempotency, handler) if self._takes_keys else handler
-
-    return IdempotentRoute
-
-
-async def _handle(idempotency: Idempotency, handler: Handler, request: Request) -> Response:
-    if header(request.scope["headers"], HEADER) is None:
-        return await handler(request)
-    await request.body()  # a form could not be read again otherwise
-    try:
-        response = await handler(request)
-    except BaseException:
-        attempt: Attempt | None = request.scope.pop(ATTEMPT, None)
-        if attempt is not None:
-            await attempt.abandon()  # the answer could not be rendered
-        raise
-    attempt = request.scope.pop(ATTEMPT, None)
-    return response if attempt is None else await idempotency.finish(request, attempt, response)
-
-
-def _once(idempotency: Idempotency, endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint with its request, and the session if that is where the answer is kept."""
-    called = endpoint if inspect.iscoroutinefunction(endpoint) else partial(run_in_threadpool, endpoint)
-    signature = inspect.signature(endpoint, eval_str=True)
-    own = next((name for name, given in signature.parameters.items() if given.annotation is Request), None)
-
-    @wraps(endpoint)
-    async def once(*arguments: Any, **named: Any) -> Any:
-        request: Request = named[own] if own else named.pop(_REQUEST)
-        named.pop(_SESSION, None)
-        return await idempotency.run(request, partial(called, *arguments, **named))
-
-    added = [] if own else [inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)]
-    if idempotency.in_transaction:
-        needed = Annotated[AsyncSession, Depends(get_session, scope="function")]
-        added.append(inspect.Parameter(_SESSION, inspect.Parameter.KEYWORD_ONLY, annotation=needed))
-    once.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
-    return once
-
-
-def _documented(options: dict[str, Any]) -> dict[str, Any]:
-    extra: dict[str, Any] = options.get("openapi_extra") or {}
-    answers = raises(BadRequestError, ConflictError)
-    return {
-        **options,
-        "responses": {**answers, **(options.get("responses") or {})},
-        "openapi_extra": {**extra, "parameters": [*extra.get("parameters", ()), _PARAMETER]},
-    }

@@ -2,7 +2,6 @@
 
 import math
 from collections import OrderedDict
-from itertools import count
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.idempotency._record import Record
@@ -35,7 +34,6 @@ class MemoryIdempotency:
         self._held: dict[str, tuple[Begun, float]] = {}
         # The answers as bytes, which the garbage collector does not follow: there may be many.
         self._records: OrderedDict[str, tuple[str, bytes, float]] = OrderedDict()
-        self._tokens = count()
         self.size = 0
         """What the records weigh now, in bytes."""
 
@@ -51,7 +49,7 @@ class MemoryIdempotency:
         held = self._held.get(key)
         if held is not None and now < held[1]:
             return InProgress()
-        begun = Begun(key, fingerprint, str(next(self._tokens)))
+        begun = Begun(key, fingerprint, "")  # is known by itself here
         self._held[key] = begun, now + lease
         return begun
 

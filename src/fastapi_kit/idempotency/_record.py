@@ -4,6 +4,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastapi_kit._asgi import packed, unpacked
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 TOO_LARGE = 0
@@ -30,7 +32,7 @@ class Record:
 
     def answer(self) -> bytes:
         """Status, headers and body as bytes."""
-        headers = headers_as_bytes(self.headers)
+        headers = packed(self.headers)
         return b"".join((_HEAD.pack(self.status, len(headers)), headers, self.body))
 
     @classmethod
@@ -38,15 +40,4 @@ class Record:
         """The record with what `answer` gave."""
         status, length = _HEAD.unpack_from(answer)
         end = _HEAD.size + length
-        return cls(fingerprint, status, headers_from_bytes(answer[_HEAD.size : end]), answer[end:])
-
-
-def headers_as_bytes(headers: Headers) -> bytes:
-    """Headers as lines, as HTTP/1.1 sends them: no name has a colon, and neither has a line's end."""
-    return b"".join([b"%b:%b\n" % pair for pair in headers])
-
-
-def headers_from_bytes(lines: bytes) -> list[tuple[bytes, bytes]]:
-    """What `headers_as_bytes` was given."""
-    pairs = (line.partition(b":") for line in lines.split(b"\n")[:-1])
-    return [(name, value) for name, _, value in pairs]
+        return cls(fingerprint, status, unpacked(answer[_HEAD.size : end]), answer[end:])

@@ -6,6 +6,10 @@ from typing import Protocol
 from fastapi_kit.idempotency._record import Record
 
 
+class IdempotencyError(RuntimeError):
+    """An endpoint cannot be carried out once; the message names the cure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """This request is to be carried out, and holds its key until it is complete or abandoned.
