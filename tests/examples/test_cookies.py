@@ -1,11 +1,6 @@
 """The page with cookies: over HTTP as its script does it, and in a browser, where there is one."""
 
-import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Generator
 from pathlib import Path
 
 import httpx2
@@ -15,9 +10,8 @@ from examples.cookies.main import app
 from fastapi_kit.security import API_HEADERS, page_policy
 from fastapi_kit.testing import client
 from tests.browser import CHROMIUM, Page, opened_page
-from tests.redis_server import free_port
+from tests.integration.served import free_port, served
 
-ROOT = Path(__file__).parents[2]
 ANN = {"email": "ann@example.com", "password": "a kettle of fish"}
 
 
@@ -59,40 +53,15 @@ def csrf(api: httpx2.AsyncClient) -> dict[str, str]:
     return {"X-CSRF-Token": api.cookies["__Host-csrf"]}
 
 
-@pytest.fixture
-def served() -> Generator[str]:
-    """The example, served as its docstring says, in a process of its own."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "examples.cookies.main:app", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "LOG_LEVEL": "WARNING"})
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(url: str) -> None:
-    """Until somebody answers there."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            httpx2.get(f"{url}/health").raise_for_status()
-        except httpx2.TransportError:
-            assert time.monotonic() < deadline, "the example does not start"
-            time.sleep(0.05)
-        else:
-            return
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_somebody_clicks_through_the_page(served: str, tmp_path: Path) -> None:
+def test_somebody_clicks_through_the_page(tmp_path: Path) -> None:
     """Make an account, write a note, find it after a reload, lose and renew the access token, log out, mistype."""
-    with opened_page(tmp_path) as page:
-        page.open(served)
+    port = free_port()
+    command = ["uvicorn", "examples.cookies.main:app", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}/"
+    with served(command, port, tmp_path / "log"), opened_page(tmp_path / "browser") as page:
+        page.open(url)
         fill_in(page, ANN["password"])
         page.click("[value=register]")
         page.wait("document.querySelector('#who')?.textContent", ANN["email"])
@@ -107,7 +76,7 @@ def test_somebody_clicks_through_the_page(served: str, tmp_path: Path) -> None:
         assert page.look("fetch('/notes', {method: 'POST'}).then((answer) => answer.status)") == 403
 
         page.forget("__Host-access")  # as browsers do at its end
-        page.open(served)
+        page.open(url)
         page.wait(NOTES, "<b>buy milk</b>")
 
         page.click("#logout")

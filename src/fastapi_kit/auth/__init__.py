@@ -30,7 +30,7 @@ from fastapi_kit.auth._errors import InvalidTokenError
 from fastapi_kit.auth._issuer import OutsideIssuer
 from fastapi_kit.auth._keys import Key, KeyRing, WeakKeyError
 from fastapi_kit.auth._mail import Mail
-from fastapi_kit.auth._memory import MemoryTokenStore, MemoryUserStore, UnsharedStoreError, User
+from fastapi_kit.auth._memory import MemoryTokenStore, MemoryUserStore, User
 from fastapi_kit.auth._options import AuthOptions
 from fastapi_kit.auth._passlib import Argon2
 from fastapi_kit.auth._passwords import PasswordHasher, Verification
@@ -46,6 +46,7 @@ from fastapi_kit.auth._tables import AuthTables
 from fastapi_kit.auth._throttle import Backoff, MemoryThrottle, NoThrottle, Throttle
 from fastapi_kit.auth._totp import new_totp_secret, totp_code, totp_uri
 from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord, UserStore, normal_email
+from fastapi_kit.auth._workers import UnsharedStoreError
 
 __all__ = [
     "APIKey",

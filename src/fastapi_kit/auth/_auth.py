@@ -23,7 +23,6 @@ from fastapi_kit.auth._dependencies import CurrentUser, Needed, Required, Scheme
 from fastapi_kit.auth._keys import Key, KeyRing
 from fastapi_kit.auth._logins import Logins
 from fastapi_kit.auth._mail import MailCallback
-from fastapi_kit.auth._memory import check_workers
 from fastapi_kit.auth._options import AuthOptions
 from fastapi_kit.auth._parts import Parts
 from fastapi_kit.auth._passwords import PasswordHasher
@@ -33,6 +32,7 @@ from fastapi_kit.auth._router import keys_router, session_router
 from fastapi_kit.auth._sessions import TokenStore
 from fastapi_kit.auth._throttle import MemoryThrottle, Throttle
 from fastapi_kit.auth._users import UserStore
+from fastapi_kit.auth._workers import check_workers, told_workers
 
 U = TypeVar("U")
 
@@ -170,7 +170,7 @@ class Auth(Generic[U]):
         return found
 
     def check_workers(self, workers: int) -> None:
-        """See that so many processes can serve the app; `create_app` asks.
+        """See that so many processes can serve the app; `create_app` and the lifespan ask.
 
         Raises:
             UnsharedStoreError: A store is one process's own; the message names the cure.
@@ -180,7 +180,12 @@ class Auth(Generic[U]):
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncGenerator[Mapping[str, Any]]:
-        """The lifespan resource: for `get_current_user`, and so that the first login finds the deadline measured."""
+        """The lifespan resource: for `get_current_user`, and so that the first login finds the deadline measured.
+
+        Raises:
+            UnsharedStoreError: The server's command line asks for several workers, and a store is one process's own.
+        """
+        self.check_workers(told_workers())
         await self.parts.hasher.calibrate()
         yield {STATE: self}
 

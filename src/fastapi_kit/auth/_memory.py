@@ -19,29 +19,13 @@ from fastapi_kit.auth._sessions import (
     TokenReference,
 )
 from fastapi_kit.auth._users import EmailTakenError, NewUser
+from fastapi_kit.auth._workers import check_workers
 from fastapi_kit.db import uuid7
 
 T = TypeVar("T")
 
 _PRUNED_FROM = 1_024
 """Entries from which a store looks for those that are over."""
-
-
-class UnsharedStoreError(RuntimeError):
-    """Several workers, each with a store of its own: a logout would be known to one of them."""
-
-
-def check_workers(workers: int, *shared: bool) -> None:
-    """See that several workers share their stores.
-
-    Raises:
-        UnsharedStoreError: They do not; the message names the cure.
-    """
-    if workers > 1 and not all(shared):
-        raise UnsharedStoreError(
-            f"{workers} workers would each keep users or sessions to themselves, and a logout would end nothing in the "
-            "others: use a store on a database or on Redis, or a single worker"
-        )
 
 
 @dataclass(frozen=True, slots=True)
