@@ -11,14 +11,14 @@ from fastapi_kit.auth import TokenStore, UserStore
 from tests.auth.stores import opened_tokens, opened_users
 from tests.services import require
 
-SQL = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+SQL = ["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mariadb"))]
 
 
 def _url(request: pytest.FixtureRequest, tmp_path: Path) -> URL | None:
     if request.param == "sqlite":
         return make_url(f"sqlite+aiosqlite:///{tmp_path / 'auth.db'}")
-    if request.param == "postgres":
-        url: URL = request.getfixturevalue("postgres_url")
+    if request.param in {"postgres", "mariadb"}:
+        url: URL = request.getfixturevalue(f"{request.param}_url")
         return url
     return make_url(require("redis")) if request.param == "redis" else None
 

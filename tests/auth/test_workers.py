@@ -71,14 +71,15 @@ def logged_in(api: httpx2.Client) -> dict[str, str]:
     return tokens
 
 
-PLACES = ["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "redis"))]
+PLACES = ["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mariadb", "redis"))]
 
 
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, URL]:
     """Where sessions are, and users: beside them, or in a file."""
     file = make_url(f"sqlite+aiosqlite:///{tmp_path / 'users.db'}")
-    return request.param, request.getfixturevalue("postgres_url") if request.param == "postgres" else file
+    served = {"postgres", "mariadb"}
+    return request.param, request.getfixturevalue(f"{request.param}_url") if request.param in served else file
 
 
 @pytest.mark.slow
