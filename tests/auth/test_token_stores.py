@@ -131,6 +131,17 @@ async def test_all_sessions_of_a_user_end_but_the_one_that_is_kept(token_store: 
     assert len(await token_store.sessions("bob", now=NOW)) == 1
 
 
+async def test_keys_of_users_differ_by_case(token_store: TokenStore) -> None:
+    """Nobody sees or ends the sessions of a namesake."""
+    await token_store.open(make_session(), make_token().digest)
+    for namesake in ("Ann", "ánn"):
+        assert await token_store.sessions(namesake, now=NOW) == []
+        assert await token_store.close_all(namesake, now=NOW) == 0
+        assert not await token_store.close("s" * 22, user_id=namesake)
+    assert await token_store.admits(reference("a", "ann", NOW), now=NOW)
+    assert len(await token_store.sessions("ann", now=NOW)) == 1
+
+
 async def test_tokens_without_a_session_end_with_all_sessions(token_store: TokenStore) -> None:
     """What was issued up to now ends, what comes later holds; other users' are untouched."""
     before, after = reference("a", "ann", NOW), reference("b", "ann", NOW + SECOND)

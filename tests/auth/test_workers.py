@@ -71,7 +71,10 @@ def logged_in(api: httpx2.Client) -> dict[str, str]:
     return tokens
 
 
-PLACES = ["sqlite", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mariadb", "redis"))]
+PLACES = [
+    "sqlite",
+    *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mariadb", "redis")),
+]
 
 
 @pytest.fixture(params=PLACES)
