@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import uuid4
 
+import sqlalchemy as sa
 from redis.asyncio import Redis
 from sqlalchemy import URL
 
@@ -12,6 +13,7 @@ from fastapi_kit.auth import (
     AuthTables,
     MemoryTokenStore,
     MemoryUserStore,
+    RefreshToken,
     SQLTokenStore,
     SQLUserStore,
     TokenStore,
@@ -67,3 +69,17 @@ async def redis_with_prefix(url: URL) -> AsyncGenerator[tuple["Redis", str]]:
             await client.unlink(*keys)
     finally:
         await client.aclose()
+
+
+async def kept(store: TokenStore, token: RefreshToken) -> int:
+    """How many refresh tokens a store keeps of the session of this one."""
+    inside: dict[str, Any] = vars(store)
+    if isinstance(store, MemoryTokenStore):
+        return len(inside["_families"][token.session_id].tokens)
+    if isinstance(store, RedisTokenStore):
+        key = inside["_prefix"] + f"{{{token.session_id}}}:tokens"
+        assert await inside["_client"].pttl(key) > 0
+        return int(await inside["_client"].hlen(key))
+    database: Database = inside["_database"]
+    statement = sa.select(sa.func.count()).select_from(tables.refresh_tokens)
+    return await database.run(lambda it: it.execute(statement).scalar_one())

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from fastapi_kit.auth import RefreshToken, SQLTokenStore, TokenStore
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.db import Database, Pool
-from tests.auth.accounts import NOW, make_token, tables
+from tests.auth.accounts import NOW, tables
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def rotate(store: TokenStore, text: str, times: str) -> list[str]:
     """Use one token so many times at once."""
     token = RefreshToken.parse(text)
     assert token is not None
-    uses = [store.rotate(token.session_id, token.digest, make_token().digest, now=NOW) for _ in range(int(times))]
+    uses = [store.rotate(token.digest, token.successor().digest.token, now=NOW) for _ in range(int(times))]
     return [rotation.outcome for rotation in await asyncio.gather(*uses)]
 
 

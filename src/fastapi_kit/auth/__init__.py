@@ -38,8 +38,9 @@ from fastapi_kit.auth._permissions import Permissions
 from fastapi_kit.auth._policy import PasswordPolicy, WeakPasswordError
 from fastapi_kit.auth._reference import create_access_token, get_password_hash, verify_password
 from fastapi_kit.auth._remote_keys import IssuerUnavailableError, KeyCache
+from fastapi_kit.auth._rotation import RefreshDigest, RefreshToken
 from fastapi_kit.auth._schemas import UserCreate, UserRead
-from fastapi_kit.auth._sessions import LoginSession, RefreshToken, Rotation, Ticket, TokenReference, TokenStore
+from fastapi_kit.auth._sessions import LoginSession, Rotation, Ticket, TokenReference, TokenStore
 from fastapi_kit.auth._sql_tokens import SQLTokenStore
 from fastapi_kit.auth._sql_users import SQLUserStore
 from fastapi_kit.auth._tables import AuthTables
@@ -81,6 +82,7 @@ __all__ = [
     "PasswordHasher",
     "PasswordPolicy",
     "Permissions",
+    "RefreshDigest",
     "RefreshToken",
     "Required",
     "Rotation",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from fastapi_kit.auth._sessions import digest, new_secret
+from fastapi_kit.auth._rotation import digest, new_secret
 from fastapi_kit.auth._sql import run
 from fastapi_kit.auth._tables import AuthTables
 from fastapi_kit.auth._workers import check_workers

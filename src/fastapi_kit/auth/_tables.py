@@ -39,6 +39,7 @@ class AuthTables:
             Column("expires_at", UTCDateTime(), nullable=False, index=True),
             Column("address", String(64)),
             Column("user_agent", Text()),
+            Column("family", _DIGEST, nullable=False),
         )
         of_session = ForeignKey(self.sessions.c.id, ondelete="CASCADE")  # of its type as well
         self.refresh_tokens = Table(

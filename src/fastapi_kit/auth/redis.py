@@ -24,11 +24,12 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("fastapi_kit.auth.redis needs redis: pip install 'fastapi-kit[redis]'") from error
 
+from fastapi_kit.auth._rotation import RefreshDigest, RotationOutcome
 from fastapi_kit.auth._sessions import (
+    SESSIONLESS,
     UNKNOWN,
     LoginSession,
     Rotation,
-    RotationOutcome,
     Ticket,
     TicketPurpose,
     TokenReference,
@@ -37,25 +38,30 @@ from fastapi_kit.errors import ServiceUnavailableError
 
 __all__ = ["RedisTokenStore"]
 
+# What `_rotation.use` does. The successor is written first: a hash that loses its last field loses its end as well.
 _ROTATE = """
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return {'unknown', {}} end
-local used = redis.call('HGET', KEYS[2], ARGV[1])
-if used == false then return {'unknown', {}} end
-local now, grace = tonumber(ARGV[3]), tonumber(ARGV[4])
-local outcome = 'rotated'
-if used ~= '' then
-  if now - tonumber(used) >= grace then
-    redis.call('DEL', KEYS[1], KEYS[2])
-    return {'reused', fields}
-  end
-  outcome = 'repeated'
-else
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+local presented, successor, family = ARGV[1], ARGV[2], ARGV[3]
+local now, grace = tonumber(ARGV[4]), tonumber(ARGV[5])
+local used = redis.call('HGET', KEYS[2], presented)
+if used == false and redis.call('HGET', KEYS[1], 'family') ~= family then return {'unknown', {}} end
+if used == false or (used ~= '' and now - tonumber(used) >= grace) then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  return {'reused', fields}
 end
-redis.call('HSET', KEYS[2], ARGV[2], '')
-redis.call('HSET', KEYS[1], 'last_used_at', ARGV[3])
-return {outcome, redis.call('HGETALL', KEYS[1])}
+local tokens = redis.call('HGETALL', KEYS[2])
+redis.call('HSET', KEYS[2], successor, '')
+for n = 1, #tokens, 2 do
+  local at = tokens[n + 1]
+  if at == '' and used == '' then
+    at = ARGV[4]
+    redis.call('HSET', KEYS[2], tokens[n], at)
+  end
+  if at ~= '' and now - tonumber(at) >= grace then redis.call('HDEL', KEYS[2], tokens[n]) end
+end
+redis.call('HSET', KEYS[1], 'last_used_at', ARGV[4])
+return {used == '' and 'rotated' or 'repeated', redis.call('HGETALL', KEYS[1])}
 """
 
 _CLOSE = """
@@ -83,7 +89,7 @@ class RedisTokenStore:
         self._rotate: Any = self._client.register_script(_ROTATE)
         self._close: Any = self._client.register_script(_CLOSE)
 
-    async def open(self, session: LoginSession, refresh_digest: str, /) -> None:
+    async def open(self, session: LoginSession, first: RefreshDigest, /) -> None:
         """Begin a session."""
         key, tokens = self._keys(session.id)
         index = self._index(session.user_id)
@@ -96,19 +102,20 @@ class RedisTokenStore:
             noting.pexpire(index, span, nx=True)
             await noting.execute()
             beginning = self._client.pipeline(transaction=True)
-            beginning.hset(key, mapping=_fields(session))
-            beginning.hset(tokens, refresh_digest, "")
+            beginning.hset(key, mapping={**_fields(session), "family": first.family})
+            beginning.hset(tokens, first.token, "")
             beginning.pexpire(key, span)
             beginning.pexpire(tokens, span)
             await beginning.execute()
 
     async def rotate(
-        self, session_id: str, presented: str, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
+        self, presented: RefreshDigest, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
     ) -> Rotation:
         """Use a refresh token up; decided by a script, which nothing interrupts."""
-        arguments = [presented, successor, _milliseconds(now), round(grace.total_seconds() * 1_000)]
+        digests = (presented.token, successor, presented.family)
+        arguments = [*digests, _milliseconds(now), round(grace.total_seconds() * 1_000)]
         async with self._reachable():
-            outcome, fields = await self._rotate(keys=self._keys(session_id), args=arguments)
+            outcome, fields = await self._rotate(keys=self._keys(presented.session_id), args=arguments)
         told = cast("RotationOutcome", _text(outcome))
         session = _session(_mapping(fields))
         return UNKNOWN if session is None or session.expires_at <= now else Rotation(told, session)
@@ -133,7 +140,7 @@ class RedisTokenStore:
     async def close_all(self, user_id: str, /, *, now: datetime, keep: str | None = None) -> int:
         """End all sessions of a user."""
         async with self._reachable():
-            await self._client.set(self._prefix + "not-before:" + user_id, _milliseconds(now))
+            await self._client.set(self._prefix + "not-before:" + user_id, _milliseconds(now), ex=SESSIONLESS)
             ids = [it for it in await self._ids(user_id) if it != keep]
             ending = self._client.pipeline(transaction=False)
             for session_id in ids:
@@ -159,7 +166,7 @@ class RedisTokenStore:
         if revoked:
             return False
         if token.session_id is None:
-            return found is None or token.issued_at > int(found) / 1_000
+            return token.outlives(None if found is None else int(found) / 1_000, now)
         return found is not None and _instant(int(found)) > now
 
     async def issue(self, secret_digest: str, ticket: Ticket, /, *, now: datetime) -> None:
