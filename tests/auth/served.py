@@ -1,15 +1,15 @@
 """An app for several workers, whose answers tell who gave them; users and sessions are where the environment says."""
 
 import os
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from redis.asyncio import Redis
 
 from fastapi_kit.app import create_app
 from fastapi_kit.auth import Auth, MemoryTokenStore, PasswordHasher, SQLTokenStore, SQLUserStore, TokenStore
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.db import Database
+from fastapi_kit.redis import RedisClient
 from fastapi_kit.security import API_HEADERS
 from fastapi_kit.settings import Settings
 from tests.auth.accounts import Account, tables
@@ -21,7 +21,7 @@ database = Database(os.environ["USERS"])
 def make_tokens(place: str) -> TokenStore:
     """The store of sessions at a place."""
     if place.startswith("redis"):
-        return RedisTokenStore(cast("Any", Redis).from_url(place), prefix=os.environ["PREFIX"], timeout=5)
+        return RedisTokenStore(RedisClient(place, timeout=5), prefix=os.environ["PREFIX"])
     return SQLTokenStore(database, tables) if place else MemoryTokenStore()
 
 

@@ -37,7 +37,7 @@ async def shared(place: URL) -> AsyncGenerator[tuple[TokenStore, str]]:
     """A store, and the prefix by which another process finds the same."""
     if place.get_backend_name() == "redis":
         async with redis_with_prefix(place) as (client, prefix):
-            yield RedisTokenStore(client, prefix=prefix, timeout=10), prefix
+            yield RedisTokenStore(client, prefix=prefix), prefix
     else:
         async with database_with_tables(place) as database:
             yield SQLTokenStore(database, tables), uuid4().hex

@@ -5,7 +5,6 @@ import socket
 from datetime import datetime, timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from fastapi_kit.auth import (
     MemoryTokenStore,
@@ -19,6 +18,7 @@ from fastapi_kit.auth import (
 from fastapi_kit.auth._sessions import SESSIONLESS
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.errors import ServiceUnavailableError
+from fastapi_kit.redis import RedisClient
 from tests.auth.accounts import NOW, make_session, make_token
 from tests.auth.stores import kept
 
@@ -273,11 +273,11 @@ async def test_what_is_over_is_purged(token_store: TokenStore) -> None:
 async def test_a_redis_that_does_not_answer_lets_nobody_in() -> None:
     """It fails closed, within its time-out: a 503."""
     with socket.create_server(("127.0.0.1", 0)) as listener:  # takes connections, says nothing
-        client = Redis(port=listener.getsockname()[1])
-        store = RedisTokenStore(client, timeout=0.1)
+        redis = RedisClient(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout=0.1)
+        store = RedisTokenStore(redis)
         with pytest.raises(ServiceUnavailableError):
             await store.admits(reference("jti", "ann", NOW, "s" * 22), now=NOW)
-        await client.aclose()
+        await redis.aclose()
 
 
 async def test_memory_is_not_for_several_workers() -> None:

@@ -5,13 +5,11 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
-
-from redis.asyncio import Redis
 
 from fastapi_kit.auth import RefreshToken, SQLTokenStore, TokenStore
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.db import Database, Pool
+from fastapi_kit.redis import RedisClient
 from tests.auth.accounts import NOW, tables
 
 
@@ -19,9 +17,9 @@ from tests.auth.accounts import NOW, tables
 async def opened(url: str, prefix: str) -> AsyncGenerator[TokenStore]:
     """The store, as the test has filled it."""
     if url.startswith("redis"):
-        client = cast("Any", Redis).from_url(url)
-        yield RedisTokenStore(client, prefix=prefix, timeout=10)
-        await client.aclose()
+        redis = RedisClient(url, timeout=10)
+        yield RedisTokenStore(redis, prefix=prefix)
+        await redis.aclose()
     else:
         database = Database(url, pool=Pool(timeout=30))
         yield SQLTokenStore(database, tables)

@@ -4,7 +4,8 @@
   `get_current_user` and `get_current_active_user` find the app's `Auth` by themselves.
 - `UserStore` and `TokenStore`: where users and sessions are: `MemoryUserStore`, `SQLUserStore` with `UserColumns`,
   `MemoryTokenStore`, `SQLTokenStore` with `AuthTables`, `fastapi_kit.auth.redis.RedisTokenStore`. API keys likewise.
-- `Throttle` and `Backoff`: how often something may be guessed. `AuditEvent` and `Mail`: what callbacks are given.
+- `Throttle` and `Backoff`: how often something may be guessed: `MemoryThrottle`, `NoThrottle`,
+  `fastapi_kit.auth.redis.RedisThrottle`. `AuditEvent` and `Mail`: what callbacks are given.
 - `totp_code`, `totp_uri`, `new_totp_secret`: one-time codes.
 - `Key` and `KeyRing`: keys bound to an algorithm, rotation, and the public ones for others (JWKS).
 - `Codec`: makes tokens of `Claims` and claims of tokens; whatever is wrong with one is an `InvalidTokenError`.

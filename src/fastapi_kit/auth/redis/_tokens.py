@@ -1,28 +1,20 @@
 """Sessions in Redis, where a logout holds for every process and a request's check is one round trip.
 
 Theory of operation. A session is a hash, `<prefix>{<id>}`, and its refresh tokens are another one beside it,
-`<prefix>{<id>}:tokens`, from digest to the instant of use, in milliseconds, or nothing. The braces keep both in one
-slot of a cluster, so that a script may decide about both in one step. What is over is dropped by Redis itself.
+`<prefix>{<id>}:tokens`, from digest to the instant of use, in milliseconds, or nothing. What is decided about a session
+is decided by a script, in one step. What is over is dropped by Redis itself.
 
-A sorted set per user holds the ids of their sessions by their end. It is written before a session begins and looked
-through when all are to end, so it may name sessions that are over, and never lacks one.
+A sorted set per user holds the ids of their sessions by their end. It is looked through when all are to end, so it may
+name sessions that are over, and never lacks one.
 
 A Redis that forgets by eviction, or starts empty, ends sessions and revives none. Only `revoke` and the end of tokens
 without a session are notes that can be lost: run Redis with `noeviction` if you rely on them.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-
-try:
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
-except ModuleNotFoundError as error:
-    raise ImportError("fastapi_kit.auth.redis needs redis: pip install 'fastapi-kit[redis]'") from error
 
 from fastapi_kit.auth._rotation import RefreshDigest, RotationOutcome
 from fastapi_kit.auth._sessions import (
@@ -34,12 +26,22 @@ from fastapi_kit.auth._sessions import (
     TicketPurpose,
     TokenReference,
 )
-from fastapi_kit.errors import ServiceUnavailableError
+from fastapi_kit.redis import RedisClient, Script
 
-__all__ = ["RedisTokenStore"]
+_OPEN = Script("""
+local now, ends_at, span, id, token = unpack(ARGV)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+redis.call('ZADD', KEYS[3], ends_at, id)
+redis.call('PEXPIRE', KEYS[3], span, 'GT')
+redis.call('PEXPIRE', KEYS[3], span, 'NX')
+redis.call('HSET', KEYS[1], unpack(ARGV, 6))
+redis.call('PEXPIRE', KEYS[1], span)
+redis.call('HSET', KEYS[2], token, '')
+redis.call('PEXPIRE', KEYS[2], span)
+""")
 
 # What `_rotation.use` does. The successor is written first: a hash that loses its last field loses its end as well.
-_ROTATE = """
+_ROTATE = Script("""
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return {'unknown', {}} end
 local presented, successor, family = ARGV[1], ARGV[2], ARGV[3]
@@ -62,91 +64,85 @@ for n = 1, #tokens, 2 do
 end
 redis.call('HSET', KEYS[1], 'last_used_at', ARGV[4])
 return {used == '' and 'rotated' or 'repeated', redis.call('HGETALL', KEYS[1])}
-"""
+""")
 
-_CLOSE = """
+_ADMITS = Script("""
+local found
+if ARGV[1] == 'session' then
+  found = redis.call('HGET', KEYS[2], 'expires_at')
+else
+  found = redis.call('GET', KEYS[2])
+end
+return {redis.call('EXISTS', KEYS[1]), found}
+""")
+
+_READ = Script("""
+local found = {}
+for n = 1, #KEYS do found[n] = redis.call('HGETALL', KEYS[n]) end
+return found
+""")
+
+_CLOSE = Script("""
 if redis.call('HGET', KEYS[1], 'user_id') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('ZREM', KEYS[3], ARGV[2])
 return 1
-"""
+""")
 
 
 class RedisTokenStore:
     """Sessions in Redis.
 
     Args:
-        client: The app's client; the app closes it. Answers as bytes or as text, both are right.
+        redis: The app's client; its lifespan closes it. While the server does not answer, nobody is let in: a 503.
         prefix: What all keys begin with.
-        timeout: Seconds after which Redis counts as out of reach, whatever the client's own time-outs are.
     """
 
     shared = True
 
-    def __init__(self, client: "Redis", *, prefix: str = "auth:", timeout: float = 1.0) -> None:
-        self._client: Any = client
+    def __init__(self, redis: RedisClient, *, prefix: str = "auth:") -> None:
+        self._redis = redis
         self._prefix = prefix
-        self._timeout = timeout
-        self._rotate: Any = self._client.register_script(_ROTATE)
-        self._close: Any = self._client.register_script(_CLOSE)
 
     async def open(self, session: LoginSession, first: RefreshDigest, /) -> None:
         """Begin a session."""
-        key, tokens = self._keys(session.id)
-        index = self._index(session.user_id)
-        span = _span(session.authenticated_at, session.expires_at)
-        async with self._reachable():
-            noting = self._client.pipeline(transaction=False)
-            noting.zremrangebyscore(index, "-inf", _milliseconds(session.authenticated_at))
-            noting.zadd(index, {session.id: _milliseconds(session.expires_at)})
-            noting.pexpire(index, span, gt=True)
-            noting.pexpire(index, span, nx=True)
-            await noting.execute()
-            beginning = self._client.pipeline(transaction=True)
-            beginning.hset(key, mapping={**_fields(session), "family": first.family})
-            beginning.hset(tokens, first.token, "")
-            beginning.pexpire(key, span)
-            beginning.pexpire(tokens, span)
-            await beginning.execute()
+        now, end = session.authenticated_at, session.expires_at
+        fields = [word for pair in {**_fields(session), "family": first.family}.items() for word in pair]
+        await self._redis.run(
+            _OPEN,
+            *(_milliseconds(now), _milliseconds(end), _span(now, end), session.id, first.token),
+            *fields,
+            keys=self._keys(session.id, session.user_id),
+        )
 
     async def rotate(
         self, presented: RefreshDigest, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
     ) -> Rotation:
-        """Use a refresh token up; decided by a script, which nothing interrupts."""
+        """Use a refresh token up."""
         digests = (presented.token, successor, presented.family)
-        arguments = [*digests, _milliseconds(now), round(grace.total_seconds() * 1_000)]
-        async with self._reachable():
-            outcome, fields = await self._rotate(keys=self._keys(presented.session_id), args=arguments)
+        times = (_milliseconds(now), round(grace.total_seconds() * 1_000))
+        keys = self._keys(presented.session_id)
+        outcome, fields = await self._redis.run(_ROTATE, *digests, *times, keys=keys)
         told = cast("RotationOutcome", _text(outcome))
         session = _session(_mapping(fields))
         return UNKNOWN if session is None or session.expires_at <= now else Rotation(told, session)
 
     async def sessions(self, user_id: str, /, *, now: datetime) -> list[LoginSession]:
         """The sessions of a user."""
-        async with self._reachable():
-            reading = self._client.pipeline(transaction=False)
-            for session_id in await self._ids(user_id):
-                reading.hgetall(self._keys(session_id)[0])
-            found = [_session(_mapping(fields)) for fields in await reading.execute()]
+        keys = [self._keys(session_id)[0] for session_id in await self._ids(user_id)]
+        found = [_session(_mapping(fields)) for fields in await self._redis.run(_READ, keys=keys)]
         living = [session for session in found if session and session.user_id == user_id and session.expires_at > now]
         return sorted(living, key=lambda session: session.last_used_at, reverse=True)
 
     async def close(self, session_id: str, /, *, user_id: str) -> bool:
         """End a session."""
-        async with self._reachable():
-            closed = bool(await self._close(keys=self._keys(session_id), args=[user_id]))
-            await self._client.zrem(self._index(user_id), session_id)
-        return closed
+        return bool(await self._redis.run(_CLOSE, user_id, session_id, keys=self._keys(session_id, user_id)))
 
     async def close_all(self, user_id: str, /, *, now: datetime, keep: str | None = None) -> int:
         """End all sessions of a user."""
-        async with self._reachable():
-            await self._client.set(self._prefix + "not-before:" + user_id, _milliseconds(now), ex=SESSIONLESS)
-            ids = [it for it in await self._ids(user_id) if it != keep]
-            ending = self._client.pipeline(transaction=False)
-            for session_id in ids:
-                ending.delete(*self._keys(session_id))
-                ending.zrem(self._index(user_id), session_id)
-            return sum(1 for ended in (await ending.execute())[::2] if ended)
+        await self._keep(self._prefix + "not-before:" + user_id, str(_milliseconds(now)), now, now + SESSIONLESS)
+        ids = [session_id for session_id in await self._ids(user_id) if session_id != keep]
+        return sum([await self.close(session_id, user_id=user_id) for session_id in ids])
 
     async def revoke(self, token_id: str, /, *, now: datetime, until: datetime) -> None:
         """End one access token."""
@@ -155,15 +151,13 @@ class RedisTokenStore:
 
     async def admits(self, token: TokenReference, /, *, now: datetime) -> bool:
         """Whether an access token still holds."""
-        asking = self._client.pipeline(transaction=False)
-        asking.exists(self._prefix + "revoked:" + token.token_id)
+        revoked = self._prefix + "revoked:" + token.token_id
         if token.session_id is None:
-            asking.get(self._prefix + "not-before:" + token.user_id)
+            keys, kind = [revoked, self._prefix + "not-before:" + token.user_id], "user"
         else:
-            asking.hget(self._keys(token.session_id)[0], "expires_at")
-        async with self._reachable():
-            revoked, found = await asking.execute()
-        if revoked:
+            keys, kind = [revoked, self._keys(token.session_id)[0]], "session"
+        is_revoked, found = await self._redis.run(_ADMITS, kind, keys=keys)
+        if is_revoked:
             return False
         if token.session_id is None:
             return token.outlives(None if found is None else int(found) / 1_000, now)
@@ -176,8 +170,7 @@ class RedisTokenStore:
 
     async def redeem(self, purpose: TicketPurpose, secret_digest: str, /, *, now: datetime) -> Ticket | None:
         """Take a ticket out."""
-        async with self._reachable():
-            found = await self._client.getdel(self._ticket(purpose, secret_digest))
+        found = await self._redis.run("GETDEL", self._ticket(purpose, secret_digest))
         if found is None:
             return None
         user_id, binding, end = json.loads(found)
@@ -185,37 +178,28 @@ class RedisTokenStore:
 
     async def claim(self, key: str, /, *, now: datetime, until: datetime) -> bool:
         """Whether this is the first claim of a key."""
-        return await self._keep(self._prefix + "claim:" + key, "1", now, until, only_new=True)
+        return await self._keep(self._prefix + "claim:" + key, "1", now, until, "NX")
 
     async def purge(self, *, now: datetime) -> int:  # noqa: ARG002 - the protocol's
         """Nothing to do: Redis drops what is over."""
         return 0
 
-    async def _keep(self, key: str, value: str, now: datetime, until: datetime, *, only_new: bool = False) -> bool:
-        async with self._reachable():
-            return bool(await self._client.set(key, value, px=_span(now, until), nx=only_new))
+    async def _keep(self, key: str, value: str, now: datetime, until: datetime, *conditions: str) -> bool:
+        return bool(await self._redis.run("SET", key, value, "PX", _span(now, until), *conditions))
 
     async def _ids(self, user_id: str) -> list[str]:
-        return [_text(it) for it in await self._client.zrange(self._index(user_id), 0, -1)]
+        return [_text(it) for it in await self._redis.run("ZRANGE", self._index(user_id), 0, -1)]
 
-    def _keys(self, session_id: str) -> list[str]:
+    def _keys(self, session_id: str, user_id: str | None = None) -> list[str]:
+        """Those of a session and its tokens, and, where the user is given, that of the user's sessions."""
         key = f"{self._prefix}{{{session_id}}}"
-        return [key, key + ":tokens"]
+        return [key, key + ":tokens", *([] if user_id is None else [self._index(user_id)])]
 
     def _index(self, user_id: str) -> str:
         return f"{self._prefix}user:{user_id}"
 
     def _ticket(self, purpose: TicketPurpose, secret_digest: str) -> str:
         return f"{self._prefix}ticket:{purpose}:{secret_digest}"
-
-    @asynccontextmanager
-    async def _reachable(self) -> AsyncGenerator[None]:
-        """Within the time-out, or nobody is let in."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                yield
-        except (RedisError, OSError, TimeoutError) as error:
-            raise ServiceUnavailableError("The sessions cannot be reached.", retry_after=1) from error
 
 
 def _span(now: datetime, until: datetime) -> int:
