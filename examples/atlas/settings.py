@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi_kit.settings import SecretURL, Settings
 
-DATABASE = Path(__file__).parents[2] / ".cache" / "atlas-2.db"
+DATABASE = Path(__file__).parents[2] / ".cache" / "atlas-3.db"
 
 
 class AtlasSettings(Settings):

@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
-from redis.asyncio import Redis
+import sqlalchemy as sa
 from sqlalchemy import URL
 
 from fastapi_kit.auth import (
     AuthTables,
     MemoryTokenStore,
     MemoryUserStore,
+    RefreshToken,
     SQLTokenStore,
     SQLUserStore,
     TokenStore,
@@ -19,6 +20,7 @@ from fastapi_kit.auth import (
 )
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.db import Database
+from fastapi_kit.redis import RedisClient
 from tests.auth.accounts import Account, Base, tables
 from tests.databases import emptied
 
@@ -39,7 +41,7 @@ async def opened_tokens(url: URL | None, among: AuthTables = tables) -> AsyncGen
         yield MemoryTokenStore()
     elif url.get_backend_name() == "redis":
         async with redis_with_prefix(url) as (client, prefix):
-            yield RedisTokenStore(client, prefix=prefix, timeout=5)
+            yield RedisTokenStore(client, prefix=prefix)
     else:
         async with database_with_tables(url) as database:
             yield SQLTokenStore(database, among)
@@ -56,14 +58,33 @@ async def opened_users(url: URL | None) -> AsyncGenerator[UserStore[Any]]:
 
 
 @asynccontextmanager
-async def redis_with_prefix(url: URL) -> AsyncGenerator[tuple["Redis", str]]:
-    """A client, and a prefix of which nothing is left afterwards."""
-    client: Any = cast("Any", Redis).from_url(url.render_as_string(hide_password=False))
+async def redis_with_prefix(url: URL) -> AsyncGenerator[tuple[RedisClient, str]]:
+    """A client, patient as machines that run tests are busy, and a prefix of which nothing is left afterwards."""
+    redis = RedisClient(url.render_as_string(hide_password=False), timeout=10)
     prefix = f"test:{uuid4().hex}:"
     try:
-        yield client, prefix
-        keys = [key async for key in client.scan_iter(match=prefix + "*")]
-        if keys:
-            await client.unlink(*keys)
+        yield redis, prefix
+        if keys := await keys_of(redis, prefix):
+            await redis.run("UNLINK", *keys)
     finally:
-        await client.aclose()
+        await redis.aclose()
+
+
+async def keys_of(redis: RedisClient, prefix: str) -> list[bytes]:
+    """The keys with a prefix."""
+    client: Any = redis.client
+    return [key async for key in client.scan_iter(match=prefix + "*")]
+
+
+async def kept(store: TokenStore, token: RefreshToken) -> int:
+    """How many refresh tokens a store keeps of the session of this one."""
+    inside: dict[str, Any] = vars(store)
+    if isinstance(store, MemoryTokenStore):
+        return len(inside["_families"][token.session_id].tokens)
+    if isinstance(store, RedisTokenStore):
+        key = inside["_prefix"] + f"{{{token.session_id}}}:tokens"
+        assert await inside["_redis"].run("PTTL", key) > 0
+        return int(await inside["_redis"].run("HLEN", key))
+    database: Database = inside["_database"]
+    statement = sa.select(sa.func.count()).select_from(tables.refresh_tokens)
+    return await database.run(lambda it: it.execute(statement).scalar_one())

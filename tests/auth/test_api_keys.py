@@ -7,7 +7,7 @@ from sqlalchemy import URL
 
 from fastapi_kit.auth import APIKey, APIKeyStore, MemoryAPIKeyStore, SQLAPIKeyStore
 from fastapi_kit.auth._api_keys import api_key_id, new_api_key
-from fastapi_kit.auth._sessions import digest
+from fastapi_kit.auth._rotation import digest
 from tests.auth.accounts import NOW, tables
 from tests.auth.services import Service, bearer, log_in
 from tests.auth.stores import database_with_tables

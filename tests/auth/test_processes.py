@@ -20,16 +20,16 @@ from tests.services import require
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
-PLACES = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("redis", marks=pytest.mark.redis)]
+PLACES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgres", "mariadb", "redis")]
 
 
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest) -> URL:
     """Where both processes keep their sessions."""
-    if request.param == "postgres":
-        url: URL = request.getfixturevalue("postgres_url")
-        return url
-    return make_url(require("redis"))
+    if request.param == "redis":
+        return make_url(require("redis"))
+    url: URL = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def shared(place: URL) -> AsyncGenerator[tuple[TokenStore, str]]:
     """A store, and the prefix by which another process finds the same."""
     if place.get_backend_name() == "redis":
         async with redis_with_prefix(place) as (client, prefix):
-            yield RedisTokenStore(client, prefix=prefix, timeout=10), prefix
+            yield RedisTokenStore(client, prefix=prefix), prefix
     else:
         async with database_with_tables(place) as database:
             yield SQLTokenStore(database, tables), uuid4().hex

@@ -36,6 +36,14 @@ async def test_a_user_is_found_by_key_and_by_address(user_store: UserStore[Any])
     assert await user_store.get(str(uuid4())) is None
 
 
+@pytest.mark.parametrize("other", ["JOSE@example.com", "josé@example.com", "jose@exämple.com", "jose@example.com "])
+async def test_an_address_is_found_to_the_letter(user_store: UserStore[Any], other: str) -> None:
+    """Other spellings that a database takes for the same are nobody's, so they get no attempts of their own."""
+    await user_store.add(NewUser("jose@example.com", "hash"))
+    assert await user_store.find("jose@example.com") is not None
+    assert await user_store.find(other) is None
+
+
 @pytest.mark.parametrize("key", ["", "x", "\x00", "\ud800", "9" * 5000], ids=["empty", "x", "nul", "surrogate", "long"])
 async def test_what_is_no_key_is_nobodys(user_store: UserStore[Any], key: str) -> None:
     """A subject that no store has made finds nobody, and raises nothing."""

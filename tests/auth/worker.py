@@ -5,23 +5,21 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
-
-from redis.asyncio import Redis
 
 from fastapi_kit.auth import RefreshToken, SQLTokenStore, TokenStore
 from fastapi_kit.auth.redis import RedisTokenStore
 from fastapi_kit.db import Database, Pool
-from tests.auth.accounts import NOW, make_token, tables
+from fastapi_kit.redis import RedisClient
+from tests.auth.accounts import NOW, tables
 
 
 @asynccontextmanager
 async def opened(url: str, prefix: str) -> AsyncGenerator[TokenStore]:
     """The store, as the test has filled it."""
     if url.startswith("redis"):
-        client = cast("Any", Redis).from_url(url)
-        yield RedisTokenStore(client, prefix=prefix, timeout=10)
-        await client.aclose()
+        redis = RedisClient(url, timeout=10)
+        yield RedisTokenStore(redis, prefix=prefix)
+        await redis.aclose()
     else:
         database = Database(url, pool=Pool(timeout=30))
         yield SQLTokenStore(database, tables)
@@ -32,7 +30,7 @@ async def rotate(store: TokenStore, text: str, times: str) -> list[str]:
     """Use one token so many times at once."""
     token = RefreshToken.parse(text)
     assert token is not None
-    uses = [store.rotate(token.session_id, token.digest, make_token().digest, now=NOW) for _ in range(int(times))]
+    uses = [store.rotate(token.digest, token.successor().digest.token, now=NOW) for _ in range(int(times))]
     return [rotation.outcome for rotation in await asyncio.gather(*uses)]
 
 

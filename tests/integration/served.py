@@ -30,7 +30,7 @@ def served(command: list[str], port: int, log: Path, **environment: str) -> Gene
         subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that its workers can be found at the end, whatever became of it

@@ -24,6 +24,8 @@ from fastapi_kit.auth import (
     MemoryUserStore,
     OutsideIssuer,
     PasswordHasher,
+    RefreshDigest,
+    RefreshToken,
     Required,
     Rotation,
     SQLTokenStore,
@@ -236,4 +238,6 @@ async def of_sessions_of_users(database: Database) -> None:
     in_memory: UserStore[User] = MemoryUserStore()
     assert_type(await in_memory.find("ann@example.com"), User | None)
     store: TokenStore = SQLTokenStore(database, AuthTables(Base.metadata, prefix="typed_"))
-    assert_type(await store.rotate("id", "a", "b", now=datetime.now(UTC)), Rotation)
+    token = RefreshToken.new("id")
+    assert_type(token.digest, RefreshDigest)
+    assert_type(await store.rotate(token.digest, "b", now=datetime.now(UTC)), Rotation)

@@ -4,7 +4,8 @@
   `get_current_user` and `get_current_active_user` find the app's `Auth` by themselves.
 - `UserStore` and `TokenStore`: where users and sessions are: `MemoryUserStore`, `SQLUserStore` with `UserColumns`,
   `MemoryTokenStore`, `SQLTokenStore` with `AuthTables`, `fastapi_kit.auth.redis.RedisTokenStore`. API keys likewise.
-- `Throttle` and `Backoff`: how often something may be guessed. `AuditEvent` and `Mail`: what callbacks are given.
+- `Throttle` and `Backoff`: how often something may be guessed: `MemoryThrottle`, `NoThrottle`,
+  `fastapi_kit.auth.redis.RedisThrottle`. `AuditEvent` and `Mail`: what callbacks are given.
 - `totp_code`, `totp_uri`, `new_totp_secret`: one-time codes.
 - `Key` and `KeyRing`: keys bound to an algorithm, rotation, and the public ones for others (JWKS).
 - `Codec`: makes tokens of `Claims` and claims of tokens; whatever is wrong with one is an `InvalidTokenError`.
@@ -30,7 +31,7 @@ from fastapi_kit.auth._errors import InvalidTokenError
 from fastapi_kit.auth._issuer import OutsideIssuer
 from fastapi_kit.auth._keys import Key, KeyRing, WeakKeyError
 from fastapi_kit.auth._mail import Mail
-from fastapi_kit.auth._memory import MemoryTokenStore, MemoryUserStore, UnsharedStoreError, User
+from fastapi_kit.auth._memory import MemoryTokenStore, MemoryUserStore, User
 from fastapi_kit.auth._options import AuthOptions
 from fastapi_kit.auth._passlib import Argon2
 from fastapi_kit.auth._passwords import PasswordHasher, Verification
@@ -38,14 +39,16 @@ from fastapi_kit.auth._permissions import Permissions
 from fastapi_kit.auth._policy import PasswordPolicy, WeakPasswordError
 from fastapi_kit.auth._reference import create_access_token, get_password_hash, verify_password
 from fastapi_kit.auth._remote_keys import IssuerUnavailableError, KeyCache
+from fastapi_kit.auth._rotation import RefreshDigest, RefreshToken
 from fastapi_kit.auth._schemas import UserCreate, UserRead
-from fastapi_kit.auth._sessions import LoginSession, RefreshToken, Rotation, Ticket, TokenReference, TokenStore
+from fastapi_kit.auth._sessions import LoginSession, Rotation, Ticket, TokenReference, TokenStore
 from fastapi_kit.auth._sql_tokens import SQLTokenStore
 from fastapi_kit.auth._sql_users import SQLUserStore
 from fastapi_kit.auth._tables import AuthTables
 from fastapi_kit.auth._throttle import Backoff, MemoryThrottle, NoThrottle, Throttle
 from fastapi_kit.auth._totp import new_totp_secret, totp_code, totp_uri
 from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord, UserStore, normal_email
+from fastapi_kit.auth._workers import UnsharedStoreError
 
 __all__ = [
     "APIKey",
@@ -80,6 +83,7 @@ __all__ = [
     "PasswordHasher",
     "PasswordPolicy",
     "Permissions",
+    "RefreshDigest",
     "RefreshToken",
     "Required",
     "Rotation",

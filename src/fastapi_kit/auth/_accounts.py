@@ -13,7 +13,8 @@ from fastapi_kit.auth._logins import Logins
 from fastapi_kit.auth._mail import Mail
 from fastapi_kit.auth._parts import Client, Parts
 from fastapi_kit.auth._policy import WeakPasswordError
-from fastapi_kit.auth._sessions import Ticket, TicketPurpose, digest, is_secret, new_secret
+from fastapi_kit.auth._rotation import digest, is_secret, new_secret
+from fastapi_kit.auth._sessions import Ticket, TicketPurpose
 from fastapi_kit.auth._users import EmailTakenError, NewUser, UserRecord
 from fastapi_kit.errors import BadRequestError, ConflictError, ValidationProblem
 

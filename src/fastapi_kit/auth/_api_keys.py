@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from fastapi_kit.auth._memory import check_workers
-from fastapi_kit.auth._sessions import digest, new_secret
+from fastapi_kit.auth._rotation import digest, new_secret
 from fastapi_kit.auth._sql import run
 from fastapi_kit.auth._tables import AuthTables
+from fastapi_kit.auth._workers import check_workers
 from fastapi_kit.db import Database
 
 _KEY = re.compile(r"[a-z][a-z0-9]{0,15}_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")

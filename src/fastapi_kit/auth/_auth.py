@@ -20,10 +20,10 @@ from fastapi_kit.auth._codec import Codec
 from fastapi_kit.auth._cookies import Cookies
 from fastapi_kit.auth._current import STATE
 from fastapi_kit.auth._dependencies import CurrentUser, Needed, Required, Scheme
+from fastapi_kit.auth._housekeeping import kept_clean
 from fastapi_kit.auth._keys import Key, KeyRing
 from fastapi_kit.auth._logins import Logins
 from fastapi_kit.auth._mail import MailCallback
-from fastapi_kit.auth._memory import check_workers
 from fastapi_kit.auth._options import AuthOptions
 from fastapi_kit.auth._parts import Parts
 from fastapi_kit.auth._passwords import PasswordHasher
@@ -33,6 +33,7 @@ from fastapi_kit.auth._router import keys_router, session_router
 from fastapi_kit.auth._sessions import TokenStore
 from fastapi_kit.auth._throttle import MemoryThrottle, Throttle
 from fastapi_kit.auth._users import UserStore
+from fastapi_kit.auth._workers import check_workers, told_workers
 
 U = TypeVar("U")
 
@@ -170,7 +171,7 @@ class Auth(Generic[U]):
         return found
 
     def check_workers(self, workers: int) -> None:
-        """See that so many processes can serve the app; `create_app` asks.
+        """See that so many processes can serve the app; `create_app` and the lifespan ask.
 
         Raises:
             UnsharedStoreError: A store is one process's own; the message names the cure.
@@ -180,9 +181,17 @@ class Auth(Generic[U]):
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncGenerator[Mapping[str, Any]]:
-        """The lifespan resource: for `get_current_user`, and so that the first login finds the deadline measured."""
+        """The lifespan resource.
+
+        It is for `get_current_user`, has the deadline measured before the first login, and purges what is over.
+
+        Raises:
+            UnsharedStoreError: The server's command line asks for several workers, and a store is one process's own.
+        """
+        self.check_workers(told_workers())
         await self.parts.hasher.calibrate()
-        yield {STATE: self}
+        async with kept_clean(self.parts.tokens, self.parts.clock, self.parts.options.purge_every):
+            yield {STATE: self}
 
 
 def _schemes(parts: Parts, cookies: Cookies | None, scheme: SchemeName) -> list[Scheme]:

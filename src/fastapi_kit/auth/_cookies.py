@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from fastapi.requests import HTTPConnection
 from starlette.responses import Response
 
-from fastapi_kit.auth._sessions import digest
+from fastapi_kit.auth._rotation import digest
 
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

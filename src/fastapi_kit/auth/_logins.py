@@ -8,7 +8,8 @@ from fastapi_kit.auth._challenges import invalid_grant
 from fastapi_kit.auth._claims import Claims
 from fastapi_kit.auth._parts import Client, Parts
 from fastapi_kit.auth._passwords import Verification
-from fastapi_kit.auth._sessions import LoginSession, RefreshToken, digest, new_secret, new_session_id
+from fastapi_kit.auth._rotation import RefreshToken, digest, new_secret
+from fastapi_kit.auth._sessions import LoginSession, new_session_id
 from fastapi_kit.auth._totp import STEP, WINDOW, matching_step
 from fastapi_kit.auth._users import UserRecord, normal_email
 
@@ -86,13 +87,9 @@ class Logins:
         presented = RefreshToken.parse(token)
         if presented is None:
             raise invalid_grant()
-        successor = RefreshToken.new(presented.session_id)
+        successor = presented.successor()
         outcome, session = await parts.tokens.rotate(
-            presented.session_id,
-            presented.digest,
-            successor.digest,
-            now=parts.now(),
-            grace=parts.options.refresh_grace,
+            presented.digest, successor.digest.token, now=parts.now(), grace=parts.options.refresh_grace
         )
         if session is None or outcome in {"reused", "unknown"}:
             if session is not None:

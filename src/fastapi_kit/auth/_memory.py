@@ -10,7 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from starlette.types import Scope
 
+from fastapi_kit.auth._rotation import RefreshDigest, use
 from fastapi_kit.auth._sessions import (
+    SESSIONLESS,
     UNKNOWN,
     LoginSession,
     Rotation,
@@ -19,29 +21,13 @@ from fastapi_kit.auth._sessions import (
     TokenReference,
 )
 from fastapi_kit.auth._users import EmailTakenError, NewUser
+from fastapi_kit.auth._workers import check_workers
 from fastapi_kit.db import uuid7
 
 T = TypeVar("T")
 
 _PRUNED_FROM = 1_024
 """Entries from which a store looks for those that are over."""
-
-
-class UnsharedStoreError(RuntimeError):
-    """Several workers, each with a store of its own: a logout would be known to one of them."""
-
-
-def check_workers(workers: int, *shared: bool) -> None:
-    """See that several workers share their stores.
-
-    Raises:
-        UnsharedStoreError: They do not; the message names the cure.
-    """
-    if workers > 1 and not all(shared):
-        raise UnsharedStoreError(
-            f"{workers} workers would each keep users or sessions to themselves, and a logout would end nothing in the "
-            "others: use a store on a database or on Redis, or a single worker"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +136,10 @@ class _Expiring(dict[str, T], Generic[T]):
 
 @dataclass(slots=True)
 class _Family:
-    """A session with all of its refresh tokens: when each was used, if it was."""
+    """A session with its refresh tokens: when each was used, if it was."""
 
     session: LoginSession
+    family: str
     tokens: dict[str, datetime | None]
 
 
@@ -174,28 +161,29 @@ class MemoryTokenStore:
         self._tickets = _Expiring[Ticket](lambda ticket: ticket.expires_at)
         self._revoked = _Expiring[datetime](lambda until: until)
         self._claims = _Expiring[datetime](lambda until: until)
-        self._not_before: dict[str, datetime] = {}
+        self._ends = _Expiring[datetime](lambda end: end + SESSIONLESS)
 
-    async def open(self, session: LoginSession, refresh_digest: str, /) -> None:
+    async def open(self, session: LoginSession, first: RefreshDigest, /) -> None:
         """Begin a session."""
-        self._families.put(session.id, _Family(session, {refresh_digest: None}), session.authenticated_at)
+        family = _Family(session, first.family, {first.token: None})
+        self._families.put(session.id, family, session.authenticated_at)
 
     async def rotate(
-        self, session_id: str, presented: str, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
+        self, presented: RefreshDigest, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
     ) -> Rotation:
         """Use a refresh token up."""
-        family = self._families.get(session_id)
-        if family is None or presented not in family.tokens or family.session.expires_at <= now:
+        family = self._families.get(presented.session_id)
+        if family is None or family.session.expires_at <= now:
             return UNKNOWN
-        used_at = family.tokens[presented]
-        if used_at is not None and not now - used_at < grace:
-            del self._families[session_id]
-            return Rotation("reused", family.session)
-        if used_at is None:
-            family.tokens[presented] = now
-        family.tokens[successor] = None
+        outcome, kept = use(family.tokens, family.family, presented, now=now, grace=grace)
+        if outcome == "unknown":
+            return UNKNOWN
+        if outcome == "reused":
+            del self._families[presented.session_id]
+            return Rotation(outcome, family.session)
+        family.tokens = {**kept, successor: None}
         family.session = family.session.used_at(now)
-        return Rotation("rotated" if used_at is None else "repeated", family.session)
+        return Rotation(outcome, family.session)
 
     async def sessions(self, user_id: str, /, *, now: datetime) -> list[LoginSession]:
         """The sessions of a user."""
@@ -213,7 +201,7 @@ class MemoryTokenStore:
 
     async def close_all(self, user_id: str, /, *, now: datetime, keep: str | None = None) -> int:
         """End all sessions of a user."""
-        self._not_before[user_id] = now
+        self._ends.put(user_id, now, now)
         ended = [key for key, it in self._families.items() if it.session.user_id == user_id and key != keep]
         for session_id in ended:
             del self._families[session_id]
@@ -228,8 +216,8 @@ class MemoryTokenStore:
         if token.token_id in self._revoked:
             return False
         if token.session_id is None:
-            not_before = self._not_before.get(token.user_id)
-            return not_before is None or token.issued_at > not_before.timestamp()
+            end = self._ends.get(token.user_id)
+            return token.outlives(None if end is None else end.timestamp(), now)
         family = self._families.get(token.session_id)
         return family is not None and family.session.expires_at > now
 
@@ -251,4 +239,5 @@ class MemoryTokenStore:
 
     async def purge(self, *, now: datetime) -> int:
         """Forget what is over."""
-        return sum(each.prune(now) for each in (self._families, self._tickets, self._revoked, self._claims))
+        everything = (self._families, self._tickets, self._revoked, self._claims, self._ends)
+        return sum(each.prune(now) for each in everything)

@@ -22,6 +22,7 @@ class AuthOptions:
         fresh_for: How recent a login must be for changing the second factor and for API keys.
         verify_lifetime: How long a link that verifies an address is good.
         reset_lifetime: How long a link that resets a password is good.
+        purge_every: How often each process has the store of sessions forget what is over.
         registration: Whether everybody may make an account.
         verified_only: Whether an address must be verified before the first login.
         default_roles: The roles of who registers.
@@ -38,6 +39,7 @@ class AuthOptions:
     fresh_for: timedelta = timedelta(minutes=10)
     verify_lifetime: timedelta = timedelta(days=1)
     reset_lifetime: timedelta = timedelta(hours=1)
+    purge_every: timedelta = timedelta(hours=1)
     registration: bool = True
     verified_only: bool = False
     default_roles: tuple[str, ...] = ()

@@ -1,28 +1,21 @@
-"""Login sessions and the opaque tokens that keep them up, and where both are kept.
+"""Login sessions and what else tokens need a memory for, and where both are kept.
 
 Theory of operation. A login opens a session. Access tokens name it (`sid`) and are good only while it lives, so its end
-is theirs, in every process that asks the same store. It is kept up by refresh tokens, each good for one use, which
-brings its successor (RFC 9700, section 4.14.2). The store remembers the used ones as long as the session: when one
-comes again, two parties hold it, nobody can tell which is the thief, and the session ends.
-
-A refresh token is `<session id>.<256 random bits>`. Only its SHA-256 is kept: of so many random bits a plain hash
-cannot be reversed, and whoever reads the store cannot use what is in it. A token that was never issued ends nothing,
-although the session's id in it is no secret.
+is theirs, in every process that asks the same store. It is kept up by refresh tokens; see `_rotation`.
 
 Whether a session lives is a thing that is there, not a note that it is not: a store that has lost everything lets
 nobody in.
 """
 
-import hashlib
-import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, Self
 
-_SECRET_BYTES = 32
-_REFRESH_TOKEN = re.compile(r"(?P<session>[A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}")
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+from fastapi_kit.auth._rotation import RefreshDigest, RotationOutcome
+
+SESSIONLESS = timedelta(days=90)
+"""How long an access token without a session may be good; the end of all of a user's is remembered for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,52 +47,9 @@ class LoginSession:
         return replace(self, last_used_at=now)
 
 
-class RefreshToken(NamedTuple):
-    """A refresh token, as the client has it."""
-
-    session_id: str
-    text: str
-
-    @property
-    def digest(self) -> str:
-        """What a store keeps of it."""
-        return digest(self.text)
-
-    @classmethod
-    def new(cls, session_id: str) -> "RefreshToken":
-        """One that nobody can guess."""
-        return cls(session_id, f"{session_id}.{new_secret()}")
-
-    @classmethod
-    def parse(cls, text: str) -> "RefreshToken | None":
-        """The token that a text is; `None` for what no token looks like."""
-        found = _REFRESH_TOKEN.fullmatch(text)
-        return cls(found["session"], text) if found else None
-
-
 def new_session_id() -> str:
     """128 random bits."""
     return secrets.token_urlsafe(16)
-
-
-def new_secret() -> str:
-    """256 random bits, in 43 characters."""
-    return secrets.token_urlsafe(_SECRET_BYTES)
-
-
-def is_secret(text: str) -> bool:
-    """Whether a text looks like what `new_secret` makes."""
-    return _SECRET.fullmatch(text) is not None
-
-
-def digest(secret: str) -> str:
-    """SHA-256 in hexadecimal digits; of 256 random bits, for which no slow hash is needed."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-RotationOutcome = Literal["rotated", "repeated", "reused", "unknown"]
-"""What became of a refresh token: `rotated` is good; `repeated` was good a moment ago, within the grace; `reused` has
-ended the session; `unknown` was never issued, or its session is over."""
 
 
 class Rotation(NamedTuple):
@@ -122,6 +72,14 @@ class TokenReference(NamedTuple):
     issued_at: float
     session_id: str | None = None
     """The claim `sid`; `None` for a token that belongs to no session."""
+
+    def outlives(self, end: float | None, now: datetime) -> bool:
+        """Whether a token without a session holds.
+
+        It came after the `end` of all of its user's, and is not so old that an end might be forgotten.
+        """
+        age = now.timestamp() - self.issued_at
+        return age < SESSIONLESS.total_seconds() and (end is None or self.issued_at > end)
 
 
 TicketPurpose = Literal["verify", "reset"]
@@ -149,20 +107,19 @@ class TokenStore(Protocol):
         """Whether all processes see the same."""
         ...
 
-    async def open(self, session: LoginSession, refresh_digest: str, /) -> None:
+    async def open(self, session: LoginSession, first: RefreshDigest, /) -> None:
         """Begin a session with its first refresh token."""
         ...
 
     async def rotate(
-        self, session_id: str, presented: str, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
+        self, presented: RefreshDigest, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
     ) -> Rotation:
         """Use a refresh token up and put another in its place, in one step.
 
         Of any number that present the same token at once, one has the outcome `rotated`.
 
         Args:
-            session_id: The session that the token names.
-            presented: The digest of the token.
+            presented: The token.
             successor: The digest of the one that the client gets now.
             now: The present.
             grace: How long a used token is answered with `repeated` and a successor, in place of `reused`.
@@ -178,7 +135,7 @@ class TokenStore(Protocol):
         ...
 
     async def close_all(self, user_id: str, /, *, now: datetime, keep: str | None = None) -> int:
-        """End all sessions of a user but `keep`, and all tokens up to now that belong to no session; how many ended."""
+        """End all sessions of a user but `keep`; how many. Tokens up to now that belong to no session end as well."""
         ...
 
     async def revoke(self, token_id: str, /, *, now: datetime, until: datetime) -> None:
@@ -186,7 +143,7 @@ class TokenStore(Protocol):
         ...
 
     async def admits(self, token: TokenReference, /, *, now: datetime) -> bool:
-        """Whether an access token still holds: its session lives, and neither it nor all of its time was revoked."""
+        """Whether an access token still holds: its session lives, or it `outlives`; and it was not revoked."""
         ...
 
     async def issue(self, secret_digest: str, ticket: Ticket, /, *, now: datetime) -> None:
@@ -202,5 +159,5 @@ class TokenStore(Protocol):
         ...
 
     async def purge(self, *, now: datetime) -> int:
-        """Forget what is over; how many things. Call it daily where the store does not do so by itself."""
+        """Forget some of what is over, in a step that hinders nobody; how many things, and 0 if nothing is left."""
         ...

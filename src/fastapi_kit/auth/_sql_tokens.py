@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fastapi_kit.auth._rotation import RefreshDigest, Use, use
 from fastapi_kit.auth._sessions import (
+    SESSIONLESS,
     UNKNOWN,
     LoginSession,
     Rotation,
@@ -23,6 +25,7 @@ _FIELDS = (
     *("id", "user_id", "scopes", "authenticated_at", "last_used_at", "expires_at"),
     *("address", "user_agent"),
 )
+_AT_ONCE = 1_000
 
 
 class SQLTokenStore:
@@ -43,38 +46,42 @@ class SQLTokenStore:
         self._tables = tables
         self._admits = _admits(tables)
 
-    async def open(self, session: LoginSession, refresh_digest: str, /) -> None:
+    async def open(self, session: LoginSession, first: RefreshDigest, /) -> None:
         """Begin a session."""
-        values = {name: getattr(session, name) for name in _FIELDS} | {"scopes": list(session.scopes)}
+        values = {name: getattr(session, name) for name in _FIELDS}
+        values |= {"scopes": list(session.scopes), "family": first.family}
         async with transaction(self._database) as connection:
             await connection.execute(sa.insert(self._tables.sessions), values)
-            await self._add_token(connection, session.id, refresh_digest)
+            await self._add_token(connection, session.id, first.token)
 
     async def rotate(
-        self, session_id: str, presented: str, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
+        self, presented: RefreshDigest, successor: str, /, *, now: datetime, grace: timedelta = timedelta()
     ) -> Rotation:
         """Use a refresh token up.
 
-        The session's row is locked first, so that what happens to one session happens in turn: without it, a rotation
-        and the end of the session would lock the same rows in opposite orders. The token itself is used up by an UPDATE
-        with a condition, which holds with any locking.
+        The session's row is locked first, so that what happens to one session happens in turn. Its tokens are then
+        read, decided about, and written by their keys alone: conditions on the session would have MariaDB lock the gaps
+        between sessions, in which others are being renewed.
         """
-        tokens = self._tables.refresh_tokens
+        sessions, tokens = self._tables.sessions, self._tables.refresh_tokens
+        this = sessions.c.id == presented.session_id
         async with transaction(self._database) as connection:
-            session = await self._locked(connection, session_id)
-            if session is None or session.expires_at <= now:
+            row = (await connection.execute(sa.select(sessions).where(this).with_for_update())).one_or_none()
+            if row is None or row.expires_at <= now:
                 return UNKNOWN
-            this = (tokens.c.session_id == session_id, tokens.c.digest == presented)
-            use = sa.update(tokens).where(*this, tokens.c.used_at.is_(None)).values(used_at=now)
-            if (await connection.execute(use)).rowcount:
-                return Rotation("rotated", await self._renew(connection, session, successor, now))
-            used_at = (await connection.execute(sa.select(tokens.c.used_at).where(*this))).scalar_one_or_none()
-            if used_at is None:
+            of_session = sa.select(tokens.c.digest, tokens.c.used_at).where(tokens.c.session_id == row.id)
+            known = {each.digest: each.used_at for each in await connection.execute(of_session)}
+            found = use(known, row.family, presented, now=now, grace=grace)
+            if found.outcome == "unknown":
                 return UNKNOWN
-            if now - used_at < grace:
-                return Rotation("repeated", await self._renew(connection, session, successor, now))
-            await self._end(connection, self._tables.sessions.c.id == session_id)
-            return Rotation("reused", session)
+            session = _session(row)
+            if found.outcome == "reused":
+                await self._delete(connection, sessions, this)
+                return Rotation(found.outcome, session)
+            await self._keep(connection, known, found, now)
+            await self._add_token(connection, session.id, successor)
+            await connection.execute(sa.update(sessions).where(this).values(last_used_at=now))
+            return Rotation(found.outcome, session.used_at(now))
 
     async def sessions(self, user_id: str, /, *, now: datetime) -> list[LoginSession]:
         """The sessions of a user."""
@@ -90,15 +97,15 @@ class SQLTokenStore:
         """End a session."""
         table = self._tables.sessions
         async with transaction(self._database) as connection:
-            return bool(await self._end(connection, table.c.id == session_id, table.c.user_id == user_id))
+            return bool(await self._delete(connection, table, table.c.id == session_id, table.c.user_id == user_id))
 
     async def close_all(self, user_id: str, /, *, now: datetime, keep: str | None = None) -> int:
         """End all sessions of a user."""
-        await self._set_mark(_not_before(user_id), made_at=now, expires_at=None)
+        await self._set_mark(_not_before(user_id), made_at=now, expires_at=now + SESSIONLESS)
         table = self._tables.sessions
         conditions = [table.c.user_id == user_id, *([] if keep is None else [table.c.id != keep])]
         async with transaction(self._database) as connection:
-            return await self._end(connection, *conditions)
+            return await self._delete(connection, table, *conditions)
 
     async def revoke(self, token_id: str, /, *, now: datetime, until: datetime) -> None:
         """End one access token."""
@@ -116,7 +123,7 @@ class SQLTokenStore:
         if row.revoked:
             return False
         if token.session_id is None:
-            return row.not_before is None or token.issued_at > row.not_before.timestamp()
+            return token.outlives(None if row.not_before is None else row.not_before.timestamp(), now)
         return bool(row.lives)
 
     async def issue(self, secret_digest: str, ticket: Ticket, /, *, now: datetime) -> None:  # noqa: ARG002 - none is dropped
@@ -144,40 +151,42 @@ class SQLTokenStore:
         return await self._insert_mark(name, now, until)
 
     async def purge(self, *, now: datetime) -> int:
-        """Forget what is over."""
-        sessions, tickets, marks = self._tables.sessions, self._tables.tickets, self._tables.marks
+        """Forget what is over, at most 1,000 rows of each table, each table in a transaction of its own."""
+        tables = (self._tables.sessions, self._tables.tickets, self._tables.marks)
+        return sum([await self._purge(table, table.c.expires_at <= now) for table in tables])
+
+    async def _purge(self, table: sa.Table, is_over: sa.ColumnElement[bool]) -> int:
+        (key,) = table.primary_key
+        some = sa.select(key).where(is_over).limit(_AT_ONCE)
         async with transaction(self._database) as connection:
-            over = [sa.delete(table).where(table.c.expires_at <= now) for table in (sessions, tickets, marks)]
-            return sum([(await connection.execute(statement)).rowcount for statement in over])
+            keys = list((await connection.execute(some)).scalars())
+            return await self._delete(connection, table, key.in_(keys), is_over) if keys else 0
 
-    async def _locked(self, connection: AsyncConnection, session_id: str) -> LoginSession | None:
-        statement = sa.select(self._tables.sessions).where(self._tables.sessions.c.id == session_id).with_for_update()
-        row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else _session(row)
-
-    async def _renew(
-        self, connection: AsyncConnection, session: LoginSession, successor: str, now: datetime
-    ) -> LoginSession:
-        await self._add_token(connection, session.id, successor)
-        table = self._tables.sessions
-        await connection.execute(sa.update(table).where(table.c.id == session.id).values(last_used_at=now))
-        return session.used_at(now)
+    async def _keep(
+        self, connection: AsyncConnection, known: dict[str, datetime | None], found: Use, now: datetime
+    ) -> None:
+        """Mark what is used now, and drop what is not kept."""
+        tokens = self._tables.refresh_tokens
+        marked = [token for token, used_at in found.kept.items() if used_at != known[token]]
+        if marked:
+            await connection.execute(sa.update(tokens).where(tokens.c.digest.in_(marked)).values(used_at=now))
+        dropped = known.keys() - found.kept.keys()
+        if dropped:
+            await connection.execute(sa.delete(tokens).where(tokens.c.digest.in_(dropped)))
 
     async def _add_token(self, connection: AsyncConnection, session_id: str, digest: str) -> None:
         await connection.execute(
             sa.insert(self._tables.refresh_tokens), {"digest": digest, "session_id": session_id, "used_at": None}
         )
 
-    async def _end(self, connection: AsyncConnection, *conditions: Any) -> int:
-        """Delete sessions, locked in one order; their tokens go with them."""
-        table = self._tables.sessions
-        found = await connection.execute(
-            sa.select(table.c.id).where(*conditions).order_by(table.c.id).with_for_update()
-        )
-        ids = list(found.scalars())
-        if ids:
-            await connection.execute(sa.delete(table).where(table.c.id.in_(ids)))
-        return len(ids)
+    async def _delete(self, connection: AsyncConnection, table: sa.Table, *conditions: Any) -> int:
+        """Delete rows, locked in one order; the tokens of sessions go with them."""
+        (key,) = table.primary_key
+        found = await connection.execute(sa.select(key).where(*conditions).order_by(key).with_for_update())
+        keys = list(found.scalars())
+        if keys:
+            await connection.execute(sa.delete(table).where(key.in_(keys)))
+        return len(keys)
 
     async def _set_mark(self, key: str, *, made_at: datetime, expires_at: datetime | None) -> None:
         marks = self._tables.marks

@@ -59,8 +59,9 @@ class SQLUserStore(Generic[M]):
             return await session.run_sync(lambda it: self._read(it.connection(), statement))
 
     async def find(self, email: str, /) -> M | None:
-        """The user with this address."""
-        return await self._first(sa.select(self._model).where(self._columns.email == email))
+        """The user with this address, to the letter: MariaDB also finds those that differ in case or accents."""
+        found: Any = await self._first(sa.select(self._model).where(self._columns.email == email))
+        return found if found is not None and found.email == email else None
 
     async def add(self, user: NewUser, /) -> M:
         """Store a user."""

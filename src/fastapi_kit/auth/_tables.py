@@ -1,11 +1,19 @@
 """The tables that sessions and API keys need beside the app's own."""
 
 from sqlalchemy import JSON, Column, ForeignKey, MetaData, String, Table, Text
+from sqlalchemy.dialects.mysql import VARCHAR
 
 from fastapi_kit.db import UTCDateTime
 
-_DIGEST = String(64)
-_USER = String(64)
+
+def _exact(length: int) -> String:
+    """Text that is equal to the letter; left to itself, MariaDB takes no account of case and accents."""
+    return String(length).with_variant(VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+_ID = _exact(22)
+_DIGEST = _exact(64)
+_USER = _exact(64)
 
 
 class AuthTables:
@@ -23,7 +31,7 @@ class AuthTables:
         self.sessions = Table(
             f"{prefix}sessions",
             metadata,
-            Column("id", String(22), primary_key=True),
+            Column("id", _ID, primary_key=True),
             Column("user_id", _USER, nullable=False, index=True),
             Column("scopes", JSON(), nullable=False),
             Column("authenticated_at", UTCDateTime(), nullable=False),
@@ -31,6 +39,7 @@ class AuthTables:
             Column("expires_at", UTCDateTime(), nullable=False, index=True),
             Column("address", String(64)),
             Column("user_agent", Text()),
+            Column("family", _DIGEST, nullable=False),
         )
         of_session = ForeignKey(self.sessions.c.id, ondelete="CASCADE")  # of its type as well
         self.refresh_tokens = Table(
@@ -52,14 +61,14 @@ class AuthTables:
         self.marks = Table(
             f"{prefix}marks",
             metadata,
-            Column("key", String(160), primary_key=True),
+            Column("key", _exact(160), primary_key=True),
             Column("made_at", UTCDateTime(), nullable=False),
             Column("expires_at", UTCDateTime(), index=True),
         )
         self.api_keys = Table(
             f"{prefix}api_keys",
             metadata,
-            Column("id", String(22), primary_key=True),
+            Column("id", _ID, primary_key=True),
             Column("digest", _DIGEST, nullable=False),
             Column("user_id", _USER, nullable=False, index=True),
             Column("name", String(100), nullable=False),

@@ -8,7 +8,7 @@ for whoever guesses, and its owner is never locked out for longer than the bound
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 
@@ -47,12 +47,23 @@ class Throttle(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Attempts:
-    count: int
-    at: float
+class Attempts(NamedTuple):
+    """What is known of a key: how many attempts were made, when the next may be made, and when all is forgotten."""
+
+    number: int
     next_at: float
     forgotten_at: float
+
+
+def attempted(known: Attempts | None, backoff: Backoff, now: float) -> tuple[float, Attempts]:
+    """Decide about an attempt: 0 and what is known from now on, or else the seconds until one may be made."""
+    if known is None or known.forgotten_at <= now:
+        known = Attempts(0, now, now)
+    if known.next_at > now:
+        return known.next_at - now, known
+    number = known.number + 1
+    next_at = now + backoff.wait_after(number)
+    return 0.0, Attempts(number, next_at, max(next_at, now + backoff.forget))
 
 
 class MemoryThrottle:
@@ -66,24 +77,15 @@ class MemoryThrottle:
     def __init__(self, *, most: int = 100_000, clock: Clock = SYSTEM_CLOCK) -> None:
         self._most = most
         self._clock = clock
-        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
+        self._attempts: OrderedDict[str, Attempts] = OrderedDict()
 
     async def attempt(self, key: str, backoff: Backoff, /) -> float:
         """Count an attempt, if it may be made."""
-        now = self._clock.monotonic()
-        known = self._attempts.get(key)
-        if known is None or known.forgotten_at <= now:
-            known = self._attempts[key] = _Attempts(0, now, now, now)
+        wait, self._attempts[key] = attempted(self._attempts.get(key), backoff, self._clock.monotonic())
         self._attempts.move_to_end(key)
-        if known.next_at > now:
-            return known.next_at - now
-        known.count += 1
-        known.at = now
-        known.next_at = now + backoff.wait_after(known.count)
-        known.forgotten_at = max(known.next_at, now + backoff.forget)
         if len(self._attempts) > self._most:
             self._attempts.popitem(last=False)
-        return 0.0
+        return wait
 
     async def forgive(self, key: str, /) -> None:
         """Forget the attempts of a key."""
