@@ -9,4 +9,6 @@
 - `_databases`: a fresh SQLite file and a fresh PostgreSQL database for one run.
 - `crud`: `CRUDRouter` against a hand-written router and fastcrud, and in a benchmark of their own further peers.
 - `routing`: a request to the last of 100 routers against one in an app with a single router.
+- `cache`: hits of the response cache, and first requests with an idempotency key.
+- `limits`: what a rate limit adds to a request, beside slowapi.
 """

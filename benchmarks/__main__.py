@@ -96,6 +96,13 @@ def cache(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     return Suite(QUICK if quick else FULL).run(say)
 
 
+def limits(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
+    """What rate limits add to a request, beside slowapi."""
+    from .limits import FULL, QUICK, Suite
+
+    return Suite(QUICK if quick else FULL).run(say)
+
+
 def auth(*, quick: bool) -> Coroutine[Any, Any, list[Row]]:
     """Tokens beside python-jose and PyJWT, and what others notice of logins."""
     from .auth import FULL, QUICK, Suite
@@ -126,6 +133,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "errors": errors,
     "stack": stack,
     "cache": cache,
+    "limits": limits,
     "auth": auth,
 }
 

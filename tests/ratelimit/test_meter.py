@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastapi_kit.ratelimit._meter import Decision, Level, spend
+from fastapi_kit.ratelimit._meter import Decision, spend
 from fastapi_kit.ratelimit._rules import Rule, Rules, parse_rules
 from fastapi_kit.ratelimit.redis import _SPEND  # pyright: ignore[reportPrivateUsage] -- its clock is replaced
 from fastapi_kit.redis import RedisClient, Script
@@ -21,12 +21,12 @@ START = 1_700_000_000_000
 
 def run(rules: Rules, steps: Sequence[tuple[int, int]]) -> list[tuple[int, Decision]]:
     """The decisions for requests of some cost, each so many milliseconds after the last."""
-    known: Level | None = None
+    known: Decision | None = None
     now, decisions = START, list[tuple[int, Decision]]()
     for wait, cost in steps:
         now += wait
-        known, decision = spend(rules, known, cost, now)
-        decisions.append((now, decision))
+        known = spend(rules, known, cost, now)
+        decisions.append((now, known))
     return decisions
 
 
@@ -67,28 +67,27 @@ def test_no_window_has_more_than_its_share(rules: Rules, steps: list[tuple[int, 
 @given(RULES, STEPS, st.integers(1, 3))
 def test_retry_after_is_true_and_not_too_long(rules: Rules, steps: list[tuple[int, int]], cost: int) -> None:
     """After that many seconds the same request passes, and a second and a millisecond earlier it would not have."""
-    known: Level | None = None
+    known: Decision | None = None
     now = START
     for wait, spent in steps:
         now += wait
-        known, _ = spend(rules, known, spent, now)
-    known, refused = spend(rules, known, cost, now)
+        known = spend(rules, known, spent, now)
+    known = refused = spend(rules, known, cost, now)
     if refused.allowed:
         return
     seconds = refused.retry_after()
     if seconds is None:
         assert any(cost > rule.limit for rule in rules)
         return
-    assert spend(rules, known, cost, now + seconds * 1_000)[1].allowed
-    assert not spend(rules, known, cost, now + seconds * 1_000 - 1_000)[1].allowed
+    assert spend(rules, known, cost, now + seconds * 1_000).allowed
+    assert not spend(rules, known, cost, now + seconds * 1_000 - 1_000).allowed
 
 
 @given(RULES, STEPS)
 def test_resets_are_true(rules: Rules, steps: list[tuple[int, int]]) -> None:
     """After the longest of them all quotas are whole again."""
     for now, decision in run(rules, steps):
-        known = Level(now, tuple(decision.levels))
-        later = spend(rules, known, 0, now + max(decision.resets()) * 1_000)[1]
+        later = spend(rules, decision, 0, now + max(decision.resets()) * 1_000)
         assert later.remaining() == [rule.limit for rule in rules]
 
 
@@ -103,10 +102,10 @@ def test_all_or_nothing() -> None:
 def test_a_clock_that_goes_back_gives_nothing() -> None:
     """A server whose time is set back lets nobody pass because of it."""
     rules = parse_rules("1/second")
-    known, first = spend(rules, None, 1, START)
-    known, second = spend(rules, known, 1, START - 10_000)
-    known, third = spend(rules, known, 1, START + 999)
-    _, fourth = spend(rules, known, 1, START + 1_000)
+    first = spend(rules, None, 1, START)
+    second = spend(rules, first, 1, START - 10_000)
+    third = spend(rules, second, 1, START + 999)
+    fourth = spend(rules, third, 1, START + 1_000)
     assert [it.allowed for it in (first, second, third, fourth)] == [True, False, False, True]
 
 

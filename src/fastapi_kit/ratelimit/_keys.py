@@ -11,6 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from fastapi_kit._principal import principal_of
 
@@ -27,7 +28,12 @@ def client_address(connection: HTTPConnection) -> str:
     It is the address of whoever has connected. Behind proxies let `TrustedProxiesMiddleware` of `fastapi_kit.security`
     put the client's in its place; no header is read here.
     """
-    client = connection.scope.get("client")
+    return address_of(connection.scope)
+
+
+def address_of(scope: Scope) -> str:
+    """`client_address` of what the server says of a connection."""
+    client = scope.get("client")
     if not client:
         return "unknown"  # a Unix socket, a test
     host: str = client[0]

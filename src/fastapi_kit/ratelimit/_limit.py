@@ -11,8 +11,8 @@ from starlette.types import Scope
 
 from fastapi_kit._routes import template
 from fastapi_kit.errors import ServiceUnavailableError
-from fastapi_kit.ratelimit._headers import Note, names_of
-from fastapi_kit.ratelimit._keys import Key, as_key, client_address
+from fastapi_kit.ratelimit._headers import Note, Spelling, as_text
+from fastapi_kit.ratelimit._keys import Key, address_of, as_key, client_address
 from fastapi_kit.ratelimit._meter import Decision
 from fastapi_kit.ratelimit._passage import passage_of
 from fastapi_kit.ratelimit._problem import TooManyRequestsError
@@ -65,7 +65,9 @@ class RateLimit:
     name: str | None = field(default=None, kw_only=True)
     parsed: Rules = field(init=False, repr=False)
     """The rules as they are counted."""
-    _names: list[str] = field(init=False, repr=False)
+    _spelling: Spelling = field(init=False, repr=False)
+    _plain_cost: int | None = field(init=False, repr=False)
+    """The cost, where nothing else of a request matters than its address."""
     _memory: MemoryStore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,9 @@ class RateLimit:
         if isinstance(self.cost, int) and not 0 <= self.cost <= smallest:
             raise ValueError(f"cost={self.cost}: between 0 and the limit, which is {smallest}, as nothing passes else")
         object.__setattr__(self, "parsed", parsed)
-        object.__setattr__(self, "_names", names_of(parsed, self.name))
+        object.__setattr__(self, "_spelling", Spelling(parsed, self.name))
+        plain = self.by is client_address and self.exempt is None and not self.shadow
+        object.__setattr__(self, "_plain_cost", self.cost if plain and isinstance(self.cost, int) else None)
         object.__setattr__(self, "_memory", MemoryStore())
 
     async def __call__(self, connection: HTTPConnection, response: Response) -> None:
@@ -86,48 +90,65 @@ class RateLimit:
             TooManyRequestsError: The quota is used up.
             ServiceUnavailableError: The store cannot be reached, and the limit is closed then.
         """
-        passage = passage_of(connection.scope)
-        note = await self.count(connection, _place(connection.scope), passage.store if passage else self._memory)
+        scope = connection.scope
+        passage = passage_of(scope)
+        store, place = passage.store if passage else self._memory, _place(scope)
+        note = self.count_now(scope, self.prefix(place), store) or await self.count(scope, place, store, connection)
         if note is None:
             return
+        spelling, decision = note
         fields: dict[str, str] = {}
         if passage:
             passage.notes.append(note)
         else:
-            fields = dict(zip(("RateLimit-Policy", "RateLimit"), note.fields(), strict=True))
+            fields = as_text(spelling.fields(decision))
             response.headers.update(fields)
-        if not note.decision.allowed:
-            error = TooManyRequestsError(note.decision.retry_after(), headers=fields)
-            raise await refused(connection, error)
+        if not decision.allowed:
+            raise await refused(connection, TooManyRequestsError(decision.retry_after(), headers=fields))
 
-    async def count(self, connection: HTTPConnection, place: str, store: LimitStore) -> Note | None:
+    def prefix(self, place: str) -> str:
+        """What the keys of all clients begin with, for `count_now`."""
+        return f"{self.name or place}|{self.rules}|"
+
+    def count_now(self, scope: Scope, prefix: str, store: LimitStore) -> Note | None:
+        """Do what `count` does if nothing has to be waited for; otherwise nothing."""
+        cost = self._plain_cost
+        if cost is None or not isinstance(store, MemoryStore):
+            return None
+        return self._spelling, store.count(prefix + as_key(address_of(scope)), self.parsed, cost)
+
+    async def count(
+        self, scope: Scope, place: str, store: LimitStore, connection: HTTPConnection | None = None
+    ) -> Note | None:
         """Count a request, and tell what the client is to know of it.
 
         Args:
-            connection: The request, or the handshake of a websocket.
+            scope: Of the request, or of the handshake of a websocket.
             place: What is counted for, if the limit has no name.
             store: Where.
+            connection: That of the scope, if there is one already.
 
         Raises:
             ServiceUnavailableError: The store cannot be reached, and the limit is closed then.
         """
-        if self.exempt is not None and await _value(self.exempt(connection)):
-            return None
-        identity = self.by(connection)
-        if identity is not None and not isinstance(identity, str):
-            identity = await identity
-        cost = self.cost if isinstance(self.cost, int) else await _value(self.cost(connection))
-        key = (
-            f"{self.name or place}|{self.rules}|{as_key(client_address(connection) if identity is None else identity)}"
-        )
-        decision = await decide(store, key, self.parsed, max(0, cost), self.on_error)
+        identity: str | None = None
+        cost = self._plain_cost
+        if cost is None:
+            connection = connection or HTTPConnection(scope)
+            if self.exempt is not None and await _value(self.exempt(connection)):
+                return None
+            found = self.by(connection)
+            identity = found if found is None or isinstance(found, str) else await found
+            cost = self.cost if isinstance(self.cost, int) else max(0, await _value(self.cost(connection)))
+        key = self.prefix(place) + as_key(address_of(scope) if identity is None else identity)
+        decision = await decide(store, key, self.parsed, cost, self.on_error)
         if decision is None:
             return None
         if self.shadow:
             if not decision.allowed:
                 logger.warning("%s would be refused by %s", place, self.rules)
             return None
-        return Note(self._names, decision)
+        return self._spelling, decision
 
 
 async def decide(store: LimitStore, key: str, rules: Rules, cost: int, on_error: OnError) -> Decision | None:

@@ -12,16 +12,7 @@ Lua's doubles, Python's integers and every process agree on each decision.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fastapi_kit.ratelimit._rules import Rule, Rules
-
-
-class Level(NamedTuple):
-    """What is remembered of one key."""
-
-    at: int
-    """When, in milliseconds."""
-    levels: tuple[int, ...]
-    """How full each rule's bucket was then."""
+from fastapi_kit.ratelimit._rules import Rules
 
 
 class Decision(NamedTuple):
@@ -32,14 +23,20 @@ class Decision(NamedTuple):
     levels: Sequence[int]
     """How full each rule's bucket is now; the cost is counted if it was allowed."""
     cost: int
+    at: int = 0
+    """When it was made, in milliseconds of the store's clock."""
 
     def remaining(self) -> list[int]:
         """Requests that each rule would let pass now."""
-        return [(rule.capacity - level) // rule.weight for rule, level in zip(self.rules, self.levels, strict=True)]
+        return [rule.remaining(level) for rule, level in zip(self.rules, self.levels, strict=True)]
 
     def resets(self) -> list[int]:
         """Whole seconds after which each rule's quota is whole again."""
-        return [-(-empty_in(rule, level) // 1_000) for rule, level in zip(self.rules, self.levels, strict=True)]
+        return [rule.reset(level) for rule, level in zip(self.rules, self.levels, strict=True)]
+
+    def empty_in(self) -> int:
+        """Milliseconds after which all quotas are whole again."""
+        return max([rule.empty_in(level) for rule, level in zip(self.rules, self.levels, strict=True)])
 
     def retry_after(self) -> int | None:
         """Whole seconds after which the same request would pass; `None` if it never will, as its cost is too high."""
@@ -52,32 +49,36 @@ class Decision(NamedTuple):
         return longest
 
 
-def spend(rules: Rules, known: Level | None, cost: int, now: int) -> tuple[Level, Decision]:
+def spend(rules: Rules, known: Decision | None, cost: int, now: int) -> Decision:
     """Count a request of this cost, if all rules let it pass; otherwise count it in none.
 
     Args:
         rules: The rules; the same for every call with one key.
-        known: What the last call gave back.
+        known: The last decision; one that let nothing pass may be forgotten.
         cost: 0 or more; 0 looks and changes nothing.
         now: Milliseconds on the clock of all calls. Where it goes back, time stands still.
     """
-    levels = decayed(rules, known, now)
-    after = tuple([level + cost * rule.weight for rule, level in zip(rules, levels, strict=True)])
+    if len(rules) == 1:
+        return _spend_in_one(rules, known, cost, now)
+    levels: Sequence[int] = (0,) * len(rules)
+    if known is not None:
+        now = max(now, known.at)
+        elapsed = now - known.at
+        levels = [max(0, level - elapsed * rule.drain) for rule, level in zip(rules, known.levels, strict=True)]
+    after = [level + cost * rule.weight for rule, level in zip(rules, levels, strict=True)]
     allowed = all(level <= rule.capacity for rule, level in zip(rules, after, strict=True))
-    if allowed:
-        levels = after
-    at = now if known is None or now > known.at else known.at
-    return Level(at, levels), Decision(allowed, rules, levels, cost)
+    return Decision(allowed, rules, after if allowed else levels, cost, now)
 
 
-def decayed(rules: Rules, known: Level | None, now: int) -> tuple[int, ...]:
-    """How full the buckets are now."""
-    if known is None:
-        return (0,) * len(rules)
-    elapsed = max(0, now - known.at)
-    return tuple([max(0, level - elapsed * rule.drain) for rule, level in zip(rules, known.levels, strict=True)])
-
-
-def empty_in(rule: Rule, level: int) -> int:
-    """Milliseconds after which a bucket is empty."""
-    return -(-level // rule.drain)
+def _spend_in_one(rules: Rules, known: Decision | None, cost: int, now: int) -> Decision:
+    """The same for a single rule, as most limits have, in a quarter of the time."""
+    [rule] = rules
+    level = 0
+    if known is not None:
+        [level] = known.levels
+        now = max(now, known.at)
+        leaked = (now - known.at) * rule.drain
+        level = level - leaked if leaked < level else 0
+    after = level + cost * rule.weight
+    allowed = after <= rule.capacity
+    return Decision(allowed, rules, (after if allowed else level,), cost, now)

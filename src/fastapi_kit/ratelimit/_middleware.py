@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastapi_kit.ratelimit._limit import RateLimit
@@ -56,18 +55,16 @@ class RateLimitMiddleware:
         passage = Passage(self._store, send)
         passage.enter(scope)
         policy = self._bound.find(scope)
-        if policy is not None and policy.limit is not None:
+        if policy is not None and (limit := policy.limit) is not None:
+            store = self._store
             try:
-                await _count(policy.limit, policy.key, scope, passage)
+                note = limit.count_now(scope, policy.prefix, store) or await limit.count(scope, policy.key, store)
+                if note is not None:
+                    passage.notes.append(note)
+                    _, decision = note
+                    if not decision.allowed:
+                        raise TooManyRequestsError(decision.retry_after())
             except HTTPException as error:
                 await self._refusal.answer(error, scope, receive, passage.send)
                 return
         await self.app(scope, receive, passage.send)
-
-
-async def _count(limit: RateLimit, key: str, scope: Scope, passage: Passage) -> None:
-    note = await limit.count(HTTPConnection(scope), key, passage.store)
-    if note is not None:
-        passage.notes.append(note)
-        if not note.decision.allowed:
-            raise TooManyRequestsError(note.decision.retry_after())

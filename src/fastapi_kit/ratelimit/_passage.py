@@ -1,6 +1,6 @@
 """What a request carries through the app of its limits: where they count, and what the answer is to tell."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable
 
 from starlette.types import Message, Scope, Send
 
@@ -11,25 +11,30 @@ _PASSAGE = "fastapi_kit.limits"
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
-@dataclass(slots=True)
 class Passage:
-    """A request on its way through the middleware."""
+    """A request on its way through the middleware.
 
-    store: LimitStore
-    send_on: Send
-    notes: list[Note] = field(default_factory=list[Note])
+    Args:
+        store: Where limits are counted.
+        send: Sends what the passage has been given.
+    """
+
+    __slots__ = ("_send", "notes", "store")
+
+    def __init__(self, store: LimitStore, send: Send) -> None:
+        self.store = store
+        self.notes: list[Note] = []
+        self._send = send
 
     def enter(self, scope: Scope) -> None:
         """Let dependencies find it."""
         scope[_PASSAGE] = self
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Send on, and tell of the limits where the answer starts."""
         if self.notes and message["type"] in _STARTS:
-            policies, left = joined(self.notes)
-            fields = [(b"ratelimit-policy", policies.encode()), (b"ratelimit", left.encode())]
-            message = {**message, "headers": [*message.get("headers", ()), *fields]}
-        await self.send_on(message)
+            message = {**message, "headers": [*message.get("headers", ()), *joined(self.notes)]}
+        return self._send(message)
 
 
 def passage_of(scope: Scope) -> Passage | None:

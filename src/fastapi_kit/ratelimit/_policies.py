@@ -30,6 +30,8 @@ class Policy(NamedTuple):
     key: str
     limit: RateLimit | None
     """`None` where there is none on purpose."""
+    prefix: str
+    """What the keys of its clients begin with."""
 
 
 class Policies:
@@ -72,7 +74,10 @@ class Policies:
         return None
 
     def _policy(self, key: str) -> Policy | None:
-        return Policy(key, self._policies[key]) if key in self._policies else None
+        if key not in self._policies:
+            return None
+        limit = self._policies[key]
+        return Policy(key, limit, limit.prefix(key) if limit else "")
 
     def _check(self, found: list[Place]) -> None:
         templates = {place.template for place in found}

@@ -53,6 +53,18 @@ class Rule:
         if self.capacity * 2 > _EXACT:
             raise ValueError(f"{self}: too large to be counted exactly; take a shorter window or a round number")
 
+    def remaining(self, level: int) -> int:
+        """Requests that would pass now."""
+        return (self.capacity - level) // self.weight
+
+    def reset(self, level: int) -> int:
+        """Whole seconds after which the quota is whole again."""
+        return -(-level // (self.drain * 1_000))
+
+    def empty_in(self, level: int) -> int:
+        """Milliseconds after which the bucket is empty."""
+        return -(-level // self.drain)
+
     def __str__(self) -> str:
         for name, seconds in reversed(_SECONDS.items()):
             if self.window % seconds == 0:

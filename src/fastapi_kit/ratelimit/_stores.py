@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
-from fastapi_kit.ratelimit._meter import Decision, Level, empty_in, spend
+from fastapi_kit.ratelimit._meter import Decision, spend
 from fastapi_kit.ratelimit._rules import Rules, share_of
 
 
@@ -43,7 +43,7 @@ class MemoryStore:
         if max_keys < 1 or workers < 1:
             raise ValueError(f"max_keys={max_keys}, workers={workers}: both have to be 1 or more")
         self._max_keys, self._workers, self._clock = max_keys, workers, clock
-        self._known: OrderedDict[str, tuple[int, Level]] = OrderedDict()
+        self._known: OrderedDict[str, Decision] = OrderedDict()
 
     @property
     def local(self) -> "MemoryStore":
@@ -62,12 +62,11 @@ class MemoryStore:
         now = int(self._clock.monotonic() * 1_000)
         if self._workers > 1:
             rules = share_of(rules, self._workers)
-        found = self._known.get(key)
-        level, decision = spend(rules, found[1] if found else None, cost, now)
-        if decision.allowed and cost:
-            empty_at = now + max([empty_in(rule, it) for rule, it in zip(rules, level.levels, strict=True)])
-            self._known[key] = (empty_at, level)
-            if found:
+        known = self._known.get(key)
+        decision = spend(rules, known, cost, now)
+        if cost and decision.allowed:
+            self._known[key] = decision
+            if known:
                 self._known.move_to_end(key)
             else:
                 self._forget(now)
@@ -80,8 +79,8 @@ class MemoryStore:
     def _forget(self, now: int) -> None:
         """With each new key look at two old ones, so that those which are empty go as fast as others come."""
         for _ in range(2):
-            key, (empty_at, _level) = next(iter(self._known.items()))
-            if empty_at > now and len(self._known) <= self._max_keys:
+            key, decision = next(iter(self._known.items()))
+            if len(self._known) <= self._max_keys and decision.at + decision.empty_in() > now:
                 return
             del self._known[key]
             if not self._known:

@@ -19,17 +19,24 @@ class RouteTable:
         self.places = list(places(routes))
         self._wild: list[Place] = []
         self._by_segment: dict[str, list[Place]] = {}
+        self._literal: dict[tuple[str | None, str], Place] = {}
         for place in self.places:
             self._add(place)
 
     def find(self, scope: Scope) -> Place | None:
         """The route that a request will get; `None` for none. Where only methods do not match, the first such route."""
-        path = path_below(scope["path"], scope.get("root_path", ""))
-        method = scope.get("method")
+        root = scope.get("root_path")
+        path: str = path_below(scope["path"], root) if root else scope["path"]
+        method: str | None = scope.get("method")
+        return self._literal.get((method, path)) or self._search(method, path)
+
+    def _search(self, method: str | None, path: str) -> Place | None:
         partial: Place | None = None
         for place in self._candidates(path):
             if place.holds(path):
                 if place.methods is None or method in place.methods:
+                    if path == place.template and (method is None or place.methods):  # no more than there are routes
+                        self._literal[method, path] = place
                     return place
                 partial = partial or place
         return partial

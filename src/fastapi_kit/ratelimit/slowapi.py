@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_kit.errors import ServiceUnavailableError
 from fastapi_kit.ratelimit._declared import DeclaredLimit, TextOrCallable, called
-from fastapi_kit.ratelimit._headers import Note, joined, names_of
+from fastapi_kit.ratelimit._headers import Note, Spelling, as_text, joined
 from fastapi_kit.ratelimit._keys import as_key, client_address
 from fastapi_kit.ratelimit._limit import OnError, decide
 from fastapi_kit.ratelimit._meter import Decision
@@ -257,14 +257,14 @@ class Limiter:
             )
             if decision is None:
                 continue
-            notes.append(Note(names_of(decision.rules, None), decision))
+            notes.append((Spelling(decision.rules), decision))
             if not decision.allowed:
                 refusing = limit
                 break
         fields = _fields(notes, self._headers_enabled)
         connection.state.view_rate_limit = fields
         if refusing is not None:
-            raise await refused(connection, _exceeded(refusing, notes[-1].decision, fields))
+            raise await refused(connection, _exceeded(refusing, notes[-1][1], fields))
         if (passage := passage_of(connection.scope)) is not None:
             passage.notes += notes
 
@@ -344,11 +344,11 @@ def _sender(request: Request, send: Send) -> Send:
 def _fields(notes: Sequence[Note], enabled: bool) -> dict[str, str]:
     if not notes:
         return {}
-    decision = notes[-1].decision
+    decision = notes[-1][1]
     fields: dict[str, str] = {}
     if enabled:
-        fields["RateLimit-Policy"], fields["RateLimit"] = joined(notes)
-        remaining, reset, limit = min(quota for note in notes for quota in _quotas(note.decision))
+        fields |= as_text(joined(notes))
+        remaining, reset, limit = min(quota for note in notes for quota in _quotas(note[1]))
         fields |= {
             "X-RateLimit-Limit": str(limit),
             "X-RateLimit-Remaining": str(remaining),

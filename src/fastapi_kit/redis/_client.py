@@ -11,14 +11,21 @@ from starlette.applications import Starlette
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.redis._breaker import Breaker
+from fastapi_kit.redis._connections import Argument, Connections
 from fastapi_kit.redis._problems import RedisUnavailableError
-from fastapi_kit.redis._redis import REFUSED, UNREACHABLE, NoScriptError, Redis, ResponseError, connect, executor
+from fastapi_kit.redis._redis import (
+    REFUSED,
+    UNREACHABLE,
+    NoScriptError,
+    Redis,
+    ResponseError,
+    connect,
+    connection_maker,
+    meaning_of,
+)
 from fastapi_kit.redis._script import Script
 
 logger = logging.getLogger("fastapi_kit.redis")
-
-Argument = str | bytes | int | float
-"""What a command or a script takes."""
 
 
 class RedisClient:
@@ -66,14 +73,17 @@ class RedisClient:
         self.cooldown = cooldown
         self._url, self._pool, self._clock = url, pool, clock
         self._client = connect(url, pool=pool, timeout=timeout)
+        self._meanings = meaning_of(self._client)
+        self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._probe: asyncio.Task[None] | None = None
 
     @property
     def client(self) -> Redis:
-        """The client of redis-py on the same pool, for subscriptions, pipelines and whatever takes one.
+        """A client of redis-py, for subscriptions, pipelines and whatever takes one.
 
-        Its waits are bounded by `timeout` each, but not by the breaker.
+        It has as many connections of its own, as soon as it needs them. Its waits are bounded by `timeout` each, but
+        not by the breaker.
         """
         return self._client
 
@@ -90,15 +100,17 @@ class RedisClient:
                 answer a moment ago. What was sent may have taken effect.
             redis.exceptions.ResponseError: The command is wrong.
         """
-        self._settle()
+        connections = self._settle()
         now = self._clock.monotonic()
         verdict = self.breaker.ask(now)
         if verdict == "pass":
             if isinstance(command, Script):
-                return await self._attempt(self._evaluate(command, keys, arguments), now)
-            return await self._attempt(executor(self._client)(command, *arguments), now)
+                return await self._attempt(_evaluate(connections, command, keys, arguments), now)
+            answer = await self._attempt(connections.execute(*command.split(), *arguments), now)
+            meaning = self._meanings.get(command)
+            return answer if meaning is None else meaning(answer)
         if verdict == "probe":
-            self._probe = asyncio.create_task(self._ask_again(now), name="redis probe")
+            self._probe = asyncio.create_task(self._ask_again(connections, now), name="redis probe")
         raise RedisUnavailableError(self.cooldown)
 
     async def ping(self) -> None:
@@ -107,8 +119,7 @@ class RedisClient:
         Raises:
             RedisUnavailableError: The server did not answer within `timeout`.
         """
-        self._settle()
-        await self._attempt(executor(self._client)("PING"), self._clock.monotonic())
+        await self._attempt(self._settle().execute("PING"), self._clock.monotonic())
 
     async def aclose(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -116,6 +127,9 @@ class RedisClient:
             self._probe.cancel()
             self._probe = None
         client, self._client = self._client, connect(self._url, pool=self._pool, timeout=self.timeout)
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.aclose()
         await client.aclose(close_connection_pool=True)
 
     @asynccontextmanager
@@ -126,19 +140,15 @@ class RedisClient:
         finally:
             await self.aclose()
 
-    def _settle(self) -> None:
+    def _settle(self) -> Connections:
         """Connections belong to a loop: in another one, as each request of a test client may have, make new ones."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
+        if self._connections is None or self._loop is not loop:
+            if self._loop is not loop and self._loop is not None:
                 self._client, self._probe = connect(self._url, pool=self._pool, timeout=self.timeout), None
+            self._connections = Connections(connection_maker(self._url, timeout=self.timeout), self._pool)
             self._loop = loop
-
-    async def _evaluate(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Any:
-        try:
-            return await executor(self._client)("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:  # the first time on this server, or it has forgotten
-            return await executor(self._client)("EVAL", script.source, len(keys), *keys, *arguments)
+        return self._connections
 
     async def _attempt(self, command: Awaitable[Any], began: float) -> Any:
         try:
@@ -161,9 +171,18 @@ class RedisClient:
         if self.breaker.succeed(self._clock.monotonic()):
             logger.warning("Redis answers again")
 
-    async def _ask_again(self, began: float) -> None:
+    async def _ask_again(self, connections: Connections, began: float) -> None:
         try:
             with contextlib.suppress(RedisUnavailableError, ResponseError):
-                await self._attempt(executor(self._client)("PING"), began)
+                await self._attempt(connections.execute("PING"), began)
         finally:
             self.breaker.fail_probe(self._clock.monotonic())
+
+
+async def _evaluate(
+    connections: Connections, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]
+) -> Any:
+    try:
+        return await connections.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
+    except NoScriptError:  # the first time on this server, or it has forgotten
+        return await connections.execute("EVAL", script.source, len(keys), *keys, *arguments)

@@ -1,6 +1,6 @@
 """The one module that imports redis-py: how the client is made, and what its errors mean."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 try:
@@ -21,7 +21,16 @@ try:
 except ImportError as error:  # pragma: no cover - the extra is installed where tests run
     raise ImportError("fastapi_kit.redis needs redis-py: pip install 'fastapi-kit[redis]'") from error
 
-__all__ = ["REFUSED", "UNREACHABLE", "NoScriptError", "Redis", "ResponseError", "connect", "executor"]
+__all__ = [
+    "REFUSED",
+    "UNREACHABLE",
+    "NoScriptError",
+    "Redis",
+    "ResponseError",
+    "connect",
+    "connection_maker",
+    "meaning_of",
+]
 
 UNREACHABLE = (ConnectionError, TimeoutError, OSError)
 """The server did not answer; the builtin `TimeoutError` is an `OSError`."""
@@ -33,26 +42,39 @@ REFUSED = (ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
 def connect(url: str, *, pool: int, timeout: float) -> "Redis":
     """A client of redis-py that is not connected yet.
 
-    It waits for a free connection, for the network and for each answer at most `timeout` seconds, tries nothing twice,
-    and does not let the server stretch its timeouts during maintenance.
+    It waits for a free connection, for the network and for each answer at most `timeout` seconds.
 
     Raises:
         ValueError: The URL is not one of `redis://`, `rediss://` and `unix://`.
     """
-    options: dict[str, Any] = {
-        "max_connections": pool,
-        "timeout": timeout,
-        "socket_timeout": timeout,
-        "socket_connect_timeout": timeout,
-        "retry": Retry(NoBackoff(), 0),
-        "driver_info": None,
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-    }
-    untyped: Any = BlockingConnectionPool
-    return Redis.from_pool(untyped.from_url(url, **options))
+    return Redis.from_pool(_pool(url, timeout, max_connections=pool, timeout=timeout, socket_timeout=timeout))
 
 
-def executor(client: "Redis") -> Callable[..., Awaitable[Any]]:
-    """What runs a command of `client`; the driver's types say nothing of it."""
+def connection_maker(url: str, *, timeout: float) -> Callable[[], Any]:
+    """What makes connections that wait for `timeout` seconds while they connect, and then for as long as they are let.
+
+    Raises:
+        ValueError: As for `connect`.
+    """
+    untyped: Any = _pool(url, timeout, socket_timeout=None)
+    return cast("Callable[[], Any]", untyped.make_connection)
+
+
+def meaning_of(client: "Redis") -> Mapping[str, Callable[[Any], Any]]:
+    """What the client makes of the answers to some commands; the driver's types say nothing of it."""
     untyped: Any = client
-    return cast("Callable[..., Awaitable[Any]]", untyped.execute_command)
+    return cast("Mapping[str, Callable[[Any], Any]]", untyped.response_callbacks)
+
+
+def _pool(url: str, connect_timeout: float, **options: Any) -> BlockingConnectionPool:
+    """Connections that try nothing twice, and do not let the server stretch timeouts during maintenance."""
+    untyped: Any = BlockingConnectionPool
+    pool: BlockingConnectionPool = untyped.from_url(
+        url,
+        socket_connect_timeout=connect_timeout,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        **options,
+    )
+    return pool
