@@ -59,7 +59,9 @@ def test_both_files_agree() -> None:
     project, benchmarks = pins(FILES[0]), pins(FILES[1])
     shared = project.keys() & benchmarks.keys()
     assert "fastapi" in shared
-    assert {name: project[name] for name in shared} == {name: benchmarks[name] for name in shared}
+    for name in shared:
+        # On fewer platforms is no other version: Django asks for tzdata on Windows alone.
+        assert {pin.specifier for pin in project[name]} == {pin.specifier for pin in benchmarks[name]}, name
 
 
 def _assert_satisfied(wanted: list[str], pinned: dict[str, list[Requirement]]) -> None:

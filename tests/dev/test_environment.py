@@ -79,8 +79,8 @@ def test_a_half_made_environment_is_replaced_whole(built: Checkout) -> None:
     left_over = built.root / ".venv" / "left-over"
     left_over.touch()
     (built.root / ".venv" / "stamp.json").unlink()
-    again = built.dev("test")
-    assert again.stdout == "pytest\n", again.stderr
+    again = built.dev("test", "-x")
+    assert again.stdout == "pytest -x\n", again.stderr
     assert not left_over.exists()
 
 
@@ -142,8 +142,8 @@ def test_pip_takes_over_from_a_uv_that_cannot_install(new_checkout: Callable[[],
     """A uv that starts, but reaches no index, does not stop a machine that has pip."""
     checkout = new_checkout()
     script(checkout.root / "bin" / "uv", '[ "$1" = --version ]')
-    done = checkout.dev("test")
-    assert done.stdout == "pytest\n", done.stderr
+    done = checkout.dev("test", "-x")
+    assert done.stdout == "pytest -x\n", done.stderr
     assert "by pip" in done.stderr
 
 
@@ -164,8 +164,8 @@ def test_uv_makes_the_environment_where_it_works(new_checkout: Callable[[], Chec
         pytest.skip("uv does not run here")
     checkout = new_checkout()
     script(checkout.root / "bin" / "uv", f'PATH={os.environ["PATH"]} exec {uv} "$@"')
-    done = checkout.dev("test")
-    assert done.stdout == "pytest\n", done.stderr
+    done = checkout.dev("test", "-x")
+    assert done.stdout == "pytest -x\n", done.stderr
     assert "by uv" in done.stderr
 
 

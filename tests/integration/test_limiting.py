@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -22,7 +22,7 @@ PER_SECOND = 100 / 60
 
 
 @contextmanager
-def app(directory: Path, redis_url: str, *, workers: int = 1, timeout: float = 5) -> Iterator[int]:
+def app(directory: Path, redis_url: str, *, workers: int = 1, timeout: float = 5) -> Generator[int]:
     """The port of the app, which is patient with Redis, as machines that run tests are busy."""
     port = free_port()
     environment = {
@@ -97,7 +97,7 @@ async def test_without_redis_the_processes_keep_to_the_limit_together(tmp_path: 
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
+def server(tmp_path: Path) -> Generator[RedisServer]:
     """A server that the test may stop."""
     with redis_server(tmp_path) as server:
         yield server
