@@ -27,6 +27,7 @@ def logging_as_it_was() -> Iterator[None]:
     root.handlers = [handler for handler in root.handlers if not type(handler).__module__.startswith("fastapi_kit")]
     loggers = [root, *map(logging.getLogger, logging.root.manager.loggerDict)]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    root.setLevel(logging.WARNING)  # an app that a module shares may have asked for less or more
     structlog.reset_defaults()
     clear_contextvars()
     yield
