@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Header
 
 from benchmarks._databases import sqlite
 from benchmarks._driver import Call, running
@@ -19,17 +20,28 @@ PARIS = Call("GET", "/cities/2988507")
 
 
 async def nothing() -> None:
-    """A dependency that costs nothing but its being solved."""
+    """A dependency that costs nothing but its being called."""
+
+
+async def nothing_solved(_: Annotated[str, Header()] = "") -> None:
+    """One that has to be solved, for its parameter."""
+
+
+DEPENDENCIES: Mapping[str, list[Any]] = {
+    "called directly": [],
+    "one dependency, called": [Depends(nothing)],
+    "one dependency, solved": [Depends(nothing_solved)],
+}
 
 
 @asynccontextmanager
 async def handlers() -> AsyncGenerator[Mapping[str, Repeated]]:
-    """The same router in an app without dependencies, and under one."""
+    """The same router in an app without dependencies, and under one of either kind."""
     async with sqlite() as place, AsyncExitStack() as stack:
         database = Database(place.url)
         await seed(database, CITIES_15000)
         contenders: dict[str, Repeated] = {}
-        for name, dependencies in {"called directly": [], "solved, one dependency": [Depends(nothing)]}.items():
+        for name, dependencies in DEPENDENCIES.items():
             app = FastAPI(lifespan=compose(database.lifespan), dependencies=dependencies)
             app.include_router(CRUDRouter(City, prefix="/cities"))
             server = await stack.enter_async_context(running(app))

@@ -98,91 +98,97 @@ async def guard(token: Annotated[str, Header()] = "") -> None:
         raise HTTPException(401)
 
 
-GUARD = Depends(guard)
-Build = Callable[[Database], tuple[FastAPI, str]]
+async def guard_by_request(request: Request) -> None:
+    """The same, without a parameter, so that it takes no solver."""
+    await guard(request.headers.get("token", ""))
 
 
-def on_app(database: Database) -> tuple[FastAPI, str]:
+GUARD: Any = Depends(guard)
+GUARDS: Mapping[str, Any] = {"solved": GUARD, "called": Depends(guard_by_request)}
+Build = Callable[..., tuple[FastAPI, str]]
+
+
+def on_app(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """`FastAPI(dependencies=...)`."""
-    app = make_app(database, dependencies=[GUARD])
+    app = make_app(database, dependencies=[guard])
     app.include_router(items())
     return app, "/items"
 
 
-def on_include(database: Database) -> tuple[FastAPI, str]:
+def on_include(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """`include_router(..., dependencies=...)`."""
     app = make_app(database)
-    app.include_router(items(), prefix="/v1", dependencies=[GUARD])
+    app.include_router(items(), prefix="/v1", dependencies=[guard])
     return app, "/v1/items"
 
 
-def on_parent(database: Database) -> tuple[FastAPI, str]:
+def on_parent(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """The router that includes it has the dependency."""
-    app, parent = make_app(database), APIRouter(prefix="/parent", dependencies=[GUARD])
+    app, parent = make_app(database), APIRouter(prefix="/parent", dependencies=[guard])
     parent.include_router(items())
     app.include_router(parent)
     return app, "/parent/items"
 
 
-def on_grandparent(database: Database) -> tuple[FastAPI, str]:
+def on_grandparent(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """Two inclusions above."""
     app, outer, inner = make_app(database), APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
     inner.include_router(items())
-    outer.include_router(inner, dependencies=[GUARD])
+    outer.include_router(inner, dependencies=[guard])
     app.include_router(outer)
     return app, "/outer/inner/items"
 
 
-def on_router(database: Database) -> tuple[FastAPI, str]:
+def on_router(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """`CRUDRouter(dependencies={"*": ...})`."""
     app = make_app(database)
-    app.include_router(items(dependencies={"*": [GUARD]}))
+    app.include_router(items(dependencies={"*": [guard]}))
     return app, "/items"
 
 
-def on_operations(database: Database) -> tuple[FastAPI, str]:
+def on_operations(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """`CRUDRouter(dependencies={operation: ...})`."""
     app = make_app(database)
-    app.include_router(items(dependencies={name: [GUARD] for name in EVERY}))
+    app.include_router(items(dependencies={name: [guard] for name in EVERY}))
     return app, "/items"
 
 
-def on_second_inclusion(database: Database) -> tuple[FastAPI, str]:
+def on_second_inclusion(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """The same router is included twice, the first time for everyone."""
     app, router = make_app(database), items()
     app.include_router(router)
-    app.include_router(router, prefix="/guarded", dependencies=[GUARD])
+    app.include_router(router, prefix="/guarded", dependencies=[guard])
     return app, "/guarded/items"
 
 
-def on_first_inclusion(database: Database) -> tuple[FastAPI, str]:
+def on_first_inclusion(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """The same router is included twice, the second time for everyone."""
     app, router = make_app(database), items()
-    app.include_router(router, prefix="/guarded", dependencies=[GUARD])
+    app.include_router(router, prefix="/guarded", dependencies=[guard])
     app.include_router(router)
     return app, "/guarded/items"
 
 
-def in_mounted_app(database: Database) -> tuple[FastAPI, str]:
+def in_mounted_app(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """A mounted app has the dependency."""
-    app, inner = make_app(database), make_app(database, dependencies=[GUARD])
+    app, inner = make_app(database), make_app(database, dependencies=[guard])
     inner.include_router(items())
     app.mount("/mounted", inner)
     return app, "/mounted/items"
 
 
-def in_mounted_router(database: Database) -> tuple[FastAPI, str]:
+def in_mounted_router(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """A router under a bare mount includes it with the dependency, the app includes it without."""
     app, mounted, router = make_app(database), APIRouter(), items()
     app.include_router(router)
-    mounted.include_router(router, dependencies=[GUARD])
+    mounted.include_router(router, dependencies=[guard])
     app.mount("/mounted", mounted)
     return app, "/mounted/items"
 
 
-def in_another_app(database: Database) -> tuple[FastAPI, str]:
+def in_another_app(database: Database, guard: Any = GUARD) -> tuple[FastAPI, str]:
     """Another app includes the same router for everyone."""
-    app, other, router = make_app(database, dependencies=[GUARD]), make_app(database), items()
+    app, other, router = make_app(database, dependencies=[guard]), make_app(database), items()
     other.include_router(router)
     app.include_router(router)
     return app, "/items"

@@ -15,6 +15,7 @@ from fastapi_kit.db import Database, SessionDep, get_session
 from fastapi_kit.testing import client
 from tests.crud.inclusions import (
     GUARD,
+    GUARDS,
     INCLUSIONS,
     REQUESTS,
     Build,
@@ -44,10 +45,11 @@ async def database() -> AsyncGenerator[Database]:
     await database.dispose()
 
 
+@pytest.mark.parametrize("kind", GUARDS)
 @pytest.mark.parametrize("build", INCLUSIONS)
-async def test_dependencies_are_never_skipped(database: Database, build: Build) -> None:
+async def test_dependencies_are_never_skipped(database: Database, build: Build, kind: str) -> None:
     """Nobody passes the guard of any route without its token, from the first request on; with it everybody does."""
-    app, path = build(database)
+    app, path = build(database, GUARDS[kind])
     own = {"action", "extra"} if build is on_operations else set[str]()  # have dependencies of their own
     async with client(app) as api:
         for name, (method, rest, body) in REQUESTS.items():
@@ -80,8 +82,8 @@ async def test_a_late_inclusion_is_guarded(database: Database) -> None:
         assert (await api.get("/items")).status_code == 200
 
 
-async def test_a_route_without_dependencies_is_direct(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FastAPI's solver is passed by where there is nothing to solve, and only there, whatever the operation."""
+async def test_the_solver_is_passed_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is nothing to solve or there are only calls to make, and only there, whatever the operation."""
     solved: list[str] = []
     generated = {name: request for name, request in REQUESTS.items() if name not in {"action", "extra"}}
 
@@ -93,13 +95,15 @@ async def test_a_route_without_dependencies_is_direct(database: Database, monkey
     monkeypatch.setattr(route_module.Endpoint, "__call__", spy)
     app, router = make_app(database), items()
     app.include_router(router)
-    app.include_router(router, prefix="/guarded", dependencies=[GUARD])
+    for kind, guarded_by in GUARDS.items():
+        app.include_router(router, prefix=f"/{kind}", dependencies=[guarded_by])
+    headers = {"token": "secret"}
     async with client(app) as api:
-        for prefix, headers in (("", {}), ("/guarded", {"token": "secret"})):
+        for prefix in ("", *(f"/{kind}" for kind in GUARDS)):
             for name, (method, rest, body) in generated.items():
                 answer = await api.request(method, f"{prefix}/items{rest}", json=body, headers=headers)
                 assert answer.is_success or (prefix and answer.status_code in {404, 409}), (name, answer.text)
-    assert solved == [f"/guarded/items{rest.partition('?')[0]}" for _, rest, _ in generated.values()]
+    assert solved == [f"/solved/items{rest.partition('?')[0]}" for _, rest, _ in generated.values()]
 
 
 async def test_routes_of_the_apps_own(database: Database) -> None:

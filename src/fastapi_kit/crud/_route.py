@@ -3,12 +3,13 @@
 Theory of operation. `APIRoute.handle` is left alone, so methods, body limits and exception handling are FastAPI's.
 `get_route_handler` is called by FastAPI once for each inclusion of the route in an app; its result is called for each
 request. Solving the dependencies of a route that has none still costs as much as the query itself, so such an inclusion
-calls the operation directly. Whether it has none depends on the app, its routers and every `include_router` above it,
-and a mistake would skip an authentication: it is therefore not deduced but looked up, in the app, on the inclusion's
-first request. `iter_route_contexts` tells the dependencies of each inclusion, and calling an inclusion's ASGI app tells
-which one it is. An inclusion that is not found there (a router under a bare mount) is never direct; one that comes late
-looks itself up when its first request comes; `dependency_overrides` are looked at on each request. The session is no
-dependency of a route, as opening one that nobody uses costs as much again; only an app that overrides it has it solved.
+calls the operation directly, and one whose dependencies need no more than the request calls them first, see
+`_dependencies`. Which it has depends on the app, its routers and every `include_router` above it, and a mistake would
+skip an authentication: it is therefore not deduced but looked up, in the app, on the inclusion's first request.
+`iter_route_contexts` tells the dependencies of each inclusion, and calling an inclusion's ASGI app tells which one it
+is. An inclusion that is not found there (a router under a bare mount) is never direct; one that comes late looks itself
+up when its first request comes; `dependency_overrides` are looked at on each request. The session is no dependency of a
+route, as opening one that nobody uses costs as much again; only an app that overrides it has it solved.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -24,6 +25,7 @@ from starlette.types import Message, Scope
 
 from fastapi_kit._asgi import SESSION
 from fastapi_kit._routes import contexts_of
+from fastapi_kit.crud._dependencies import Call, call_in_turn, calls_of
 from fastapi_kit.crud._http import FOREIGN_PARAMETERS
 from fastapi_kit.crud._operations import Operation
 from fastapi_kit.db import SessionDep, get_session
@@ -75,8 +77,8 @@ class CRUDRoute(APIRoute):
 class _Standing:
     """What an inclusion has found out about itself."""
 
-    direct: bool
-    """It has no dependencies, its own or inherited."""
+    calls: tuple[Call, ...] | None
+    """What solves its dependencies, its own and inherited ones, without FastAPI; `None` if only FastAPI can."""
     parameters: frozenset[str]
     """Names of the query parameters that its dependencies take."""
     in_session: Handler | None
@@ -101,7 +103,9 @@ class _Inclusion:
         if standing is None:
             standing = self._standing = await self._look_up(scope.get("app"))
         overrides = scope["app"].dependency_overrides if standing.in_session else ()
-        if standing.direct and not overrides:
+        if standing.calls is not None and not overrides:
+            if standing.calls:
+                await call_in_turn(standing.calls, request)
             return await self._endpoint.operation(request, None)
         scope[FOREIGN_PARAMETERS] = standing.parameters
         if standing.in_session and get_session in overrides:
@@ -114,7 +118,7 @@ class _Inclusion:
                 if await self._is_of(context):
                     return self._stand(context)
         parameters = frozenset(_query_parameters(self._route.dependant))
-        return _Standing(direct=False, parameters=parameters, in_session=None)
+        return _Standing(calls=None, parameters=parameters, in_session=None)
 
     def _stand(self, context: RouteContext) -> _Standing:
         twin = APIRoute(
@@ -124,7 +128,8 @@ class _Inclusion:
             dependency_overrides_provider=context.dependency_overrides_provider,
         )
         parameters = frozenset(_query_parameters(context.dependant))
-        return _Standing(not context.dependencies, parameters, twin.get_route_handler())
+        calls = calls_of(context.dependant.dependencies)
+        return _Standing(calls, parameters, twin.get_route_handler())
 
     async def _is_of(self, context: RouteContext) -> bool:
         present: list[_Inclusion] = []
