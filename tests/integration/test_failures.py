@@ -153,6 +153,9 @@ def test_every_failure(server: Served, failure: Failure, request: pytest.Fixture
     assert INPUT not in answer.text
     event = check_log(server, request_id, failure.tracebacks)
     assert event["status_code"] == failure.status
+    # A fault before the answer is told by the server, as what it is.
+    texts = [line["event"] for line in server.log_of(request_id, failure.tracebacks) if "exception" in line]
+    assert all(text.startswith("Exception in ASGI application") for text in texts), texts
     # A server closes the connection after a fault that it has logged, so the client is told not to use it again.
     assert (answer.headers.get("connection") == "close") is (failure.tracebacks > 0)
     assert event["outcome"] == ("error" if failure.status >= 500 else "ok")

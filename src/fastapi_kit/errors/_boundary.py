@@ -76,10 +76,10 @@ class ErrorBoundaryMiddleware:
         except ClientDisconnect:
             return
         except Exception as exc:
-            if watch.complete:
+            if watch.complete and ANSWERED not in scope:
                 logger.exception("Failed after the response")
                 return
-            if watch.started:
+            if watch.started:  # so has what a boundary inside has answered
                 raise
             meaning = self.answers.meaning(exc)
             await self.answers.response(exc, scope, meaning)(scope, receive, send)
