@@ -59,12 +59,13 @@ class TracerProvider(trace.TracerProvider):
 
 
 class Observed:
-    """An app with native telemetry, and what a request to it leaves."""
+    """An app with native telemetry or without, and what a request to it leaves."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, traced: bool) -> None:
         self.tracer = Tracer()
         provider = TracerProvider(self.tracer)
-        self.app = FastAPI(telemetry={"tracer_provider": provider, "metrics": False, "operation_spans": False})
+        options: dict[str, Any] = {"tracer_provider": provider, "operation_spans": False} if traced else {"tracing": False}
+        self.app = FastAPI(telemetry={**options, "metrics": False})
 
     async def ask(self, request: Scope) -> dict[str, Any]:
         """Send a request, and give the answer, what the router wrote into the scope, and what is known of the route."""
@@ -226,10 +227,10 @@ class Builder:
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(specs=apps, asked=st.lists(requests, min_size=20, max_size=40))
-def test_the_index_changes_nothing(specs: list[Spec], asked: list[Scope]) -> None:
+@given(specs=apps, asked=st.lists(requests, min_size=20, max_size=40), traced=st.booleans())
+def test_the_index_changes_nothing(specs: list[Spec], asked: list[Scope], *, traced: bool) -> None:
     """Whatever is declared in whatever order, each request has the answer and the route that it has without."""
-    observed = Observed()
+    observed = Observed(traced=traced)
     Builder().fill(observed.app.router, specs)
     anyio.run(observed.compare, *asked)
 
@@ -352,9 +353,12 @@ def with_nothing(app: FastAPI) -> None:
     ],
 )
 @pytest.mark.parametrize("root", ["", "/api", "/books", "/books/7"])
-async def test_the_first_that_was_declared_wins(declare_first: Callable[[FastAPI], None], root: str) -> None:
+@pytest.mark.parametrize("traced", [True, False])
+async def test_the_first_that_was_declared_wins(
+    declare_first: Callable[[FastAPI], None], root: str, *, traced: bool
+) -> None:
     """What may match a path goes before a later route that names it, however it matches."""
-    observed = Observed()
+    observed = Observed(traced=traced)
     declare_first(observed.app)
     router = APIRouter()
     router.add_api_route("/{id}", echo)
@@ -382,9 +386,10 @@ async def test_the_first_that_was_declared_wins(declare_first: Callable[[FastAPI
     assert expected[0]["sent"][0]["status"] in {200, 404}
 
 
-async def test_a_mounted_app_has_an_index_of_its_own() -> None:
+@pytest.mark.parametrize("traced", [True, False])
+async def test_a_mounted_app_has_an_index_of_its_own(*, traced: bool) -> None:
     """An index inside of a mount and one around it answer the same request."""
-    observed, mounted = Observed(), FastAPI()
+    observed, mounted = Observed(traced=traced), FastAPI()
     mounted.add_api_route("/items/{id}", echo)
     observed.app.mount("/mounted", mounted)
     observed.app.add_api_route("/items/{id}", echo)

@@ -9,7 +9,8 @@ few candidates, in declared order. The first of them that matches fully takes th
 Nothing is decided by the index itself, which is why it cannot decide otherwise than the router:
 
 - A candidate is asked by its own `matches` and entered by its own `handle`, both public. All that FastAPI does below
-  (dependencies, limits, methods, templates) it does as ever.
+  (dependencies, limits, methods, templates) it does as ever. Native telemetry wants to be told the template by the
+  router that a route is in, so where it traces, a route is entered through a router of its own.
 - Nodes that are no candidates are those that would not have matched. Where a path has a parameter instead of a literal
   segment, its node is a candidate for every segment, at its place in the order. So is a node whose way of matching is
   not known to go by the literal text: hosts, routes and routers with a `matches` or a pattern of their own.
@@ -39,7 +40,9 @@ from fastapi_kit._routes import included_router, path_below, routers_below, walk
 _ASKED = "fastapi_kit.route_index.asked"
 """Scope key of the indexes that were asked about this request: a mounted app may have its own."""
 _CHOSEN = "fastapi_kit.route_index.chosen"
-"""Scope key of the candidate that matched."""
+"""Scope key of the way into the candidate that matched."""
+_TELEMETRY = "fastapi.telemetry"
+"""Scope key that FastAPI's native telemetry sets where it traces."""
 
 _MATCHING_BY_PATTERN = {kind.matches for kind in (Route, WebSocketRoute, Mount, APIRoute, APIWebSocketRoute)}
 
@@ -71,18 +74,26 @@ def index_routes(app: FastAPI) -> None:
 
 
 class _Candidate:
-    """A node, and the way into it."""
+    """A node, and the ways into it."""
 
     def __init__(self, node: BaseRoute) -> None:
         self.node = node
 
+    def chosen(self, scope: Scope) -> Scope | None:
+        """What the router has to put into the scope for the index to handle the request; `None` without a match."""
+        match, child_scope = self.node.matches(scope)
+        if match is not Match.FULL:
+            return None
+        if _TELEMETRY in scope:
+            return {_CHOSEN: self._traced}
+        return {**child_scope, _CHOSEN: self.node.handle}
+
     @cached_property
-    def enter(self) -> ASGIApp:
-        """Handle a request that the node matches."""
+    def _traced(self) -> ASGIApp:
+        """Handle a request that the node matches, and name the template to native telemetry."""
         if included_router(self.node) is not None:
             return self.node.handle
-        # A router of its own does what the router in front does with a route that matches: it updates the scope and
-        # names the template to native telemetry. It takes a while to make.
+        # It does what the router in front does with a route that matches, and takes a while to make.
         alone = APIRouter(redirect_slashes=False)
         alone.routes.append(self.node)
         return alone
@@ -165,15 +176,15 @@ class RouteIndex(BaseRoute):
         if path.endswith("\n"):  # the `$` of a pattern matches before it, so it may belong to a literal segment or not
             return Match.NONE, {}
         for candidate in self.table().find(path):
-            match, _ = candidate.node.matches(scope)
-            if match is Match.FULL:
-                return match, {_CHOSEN: candidate}
+            chosen = candidate.chosen(scope)
+            if chosen is not None:
+                return Match.FULL, chosen
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the candidate handle it."""
-        candidate: _Candidate = scope.pop(_CHOSEN)
-        await candidate.enter(scope, receive, send)
+        enter: ASGIApp = scope.pop(_CHOSEN)
+        await enter(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """Leave it to the routes."""

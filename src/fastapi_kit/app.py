@@ -11,12 +11,11 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.middleware.gzip import GZipMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
+from fastapi_kit.compression import GZipMiddleware
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
 from fastapi_kit.errors import Answers, ForbiddenError, UnauthorizedError, install, raises
@@ -26,6 +25,7 @@ from fastapi_kit.logs import RequestContextMiddleware, configure
 from fastapi_kit.security import (
     API_HEADERS,
     CORS,
+    CORSMiddleware,
     SecurityHeadersMiddleware,
     TrustedHostsMiddleware,
     TrustedProxiesMiddleware,
@@ -38,9 +38,6 @@ if TYPE_CHECKING:  # they need extras
     from fastapi_kit.metrics import Metrics
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
-
-_COMPRESSED_FROM = 1_000
-"""Bytes from which an answer is worth compressing: below that it fits into one packet anyway."""
 
 _LARGEST_BODY = 1_048_576
 """Bytes of a request's body at most, where neither the app nor the route says otherwise."""
@@ -145,10 +142,10 @@ def _add_layers(
         clock=errors.clock,
     )
     app.add_middleware(DrainingMiddleware)
-    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
+    app.add_middleware(GZipMiddleware)
     if settings.cors_origins:
         cors = CORS(origins=settings.cors_origins, credentials=settings.cors_credentials)
-        app.add_middleware(CORSMiddleware, **cors.options())
+        app.add_middleware(CORSMiddleware, policy=cors)
     app.add_middleware(SecurityHeadersMiddleware, headers=headers)
     app.add_middleware(
         RequestContextMiddleware,

@@ -3,7 +3,7 @@
 - `SecurityHeadersMiddleware` puts `API_HEADERS`, or a profile of your own, on every answer; `no_store` is the
   dependency that keeps an answer out of caches.
 - `protect_docs` lets the documentation pages work under a strict policy, the one that `page_policy` reads off a page.
-- `CORS` is a policy for Starlette's middleware that refuses what is unsafe or cannot match.
+- `CORS` is a policy that refuses what is unsafe or cannot match; `CORSMiddleware` puts it on answers.
 - `TrustedHostsMiddleware` refuses requests for other hosts.
 - `TrustedProxiesMiddleware` finds the client's address behind proxies of named networks.
 
@@ -12,6 +12,7 @@ A limit for the size of bodies is FastAPI's own (`max_body_size`); `fastapi_kit.
 
 from fastapi_kit.security._client import TrustedProxiesMiddleware
 from fastapi_kit.security._cors import CORS
+from fastapi_kit.security._cors_middleware import CORSMiddleware
 from fastapi_kit.security._docs import protect_docs
 from fastapi_kit.security._headers import API_HEADERS, SecurityHeadersMiddleware, no_store
 from fastapi_kit.security._hosts import TrustedHostsMiddleware
@@ -20,6 +21,7 @@ from fastapi_kit.security._policy import page_policy
 __all__ = [
     "API_HEADERS",
     "CORS",
+    "CORSMiddleware",
     "SecurityHeadersMiddleware",
     "TrustedHostsMiddleware",
     "TrustedProxiesMiddleware",
