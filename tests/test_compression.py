@@ -1,7 +1,6 @@
 """The kit's compression does what Starlette's does, and lets small answers pass as they come."""
 
 import asyncio
-import gzip
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_kit.compression import GZipMiddleware
 from tests.security.calls import drive
+
+pytestmark = pytest.mark.anyio
 
 MINIMUM = 20
 
@@ -39,12 +40,9 @@ def answering(status: int, headers: dict[bytes, bytes], parts: list[bytes]) -> A
 
 
 def normal(sent: list[Message]) -> list[Message]:
-    """The messages, with headers in one order and the bodies of gzip, which name the time, unpacked."""
+    """The messages, with headers in one order."""
     start = next(message for message in sent if message["type"] == "http.response.start")
     start["headers"] = sorted((name.lower(), value) for name, value in start["headers"])
-    packed = b"".join(message.get("body", b"") for message in sent)
-    if (b"content-encoding", b"gzip") in start["headers"]:
-        assert gzip.decompress(packed)
     return sent
 
 

@@ -87,7 +87,18 @@ def _tell(told: Callable[[Any], None], what: object) -> None:
 
 
 class _Exchange:
-    __slots__ = ("_header", "_now", "_receive", "_send", "answered", "close_code", "size", "status")
+    __slots__ = (
+        "_header",
+        "_now",
+        "_receive",
+        "_send",
+        "answered",
+        "client_left",
+        "close_code",
+        "complete",
+        "size",
+        "status",
+    )
 
     def __init__(
         self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
@@ -99,26 +110,21 @@ class _Exchange:
         self.answered: float | None = None
         self.status: int | None = None
         self.size: int = 0
+        self.complete: bool = False
+        self.client_left: bool = False
         self.close_code: int | None = None
 
 
 class HttpExchange(_Exchange):
     """Passes the messages of one HTTP request on, adds a header to the response, and remembers what it saw."""
 
-    __slots__ = ("complete", "disconnected")
-
-    def __init__(
-        self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
-    ) -> None:
-        super().__init__(receive, send, header, now)
-        self.complete = False
-        self.disconnected = False
+    __slots__ = ()
 
     async def receive(self) -> Message:
         """The next message from the client."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            self.disconnected = True
+            self.client_left = True
         return message
 
     async def send(self, message: Message) -> None:
@@ -132,7 +138,7 @@ class HttpExchange(_Exchange):
         try:
             await self._send(message)
         except OSError:
-            self.disconnected = True
+            self.client_left = True
             raise
         if kind == "http.response.body":
             self.size += len(message.get("body", b""))
@@ -142,7 +148,7 @@ class HttpExchange(_Exchange):
 
     def outcome(self, failure: BaseException | None) -> Outcome:
         """How the request ended, given the exception that it ended with."""
-        if not self.complete and (self.disconnected or isinstance(failure, ClientDisconnect)):
+        if not self.complete and (self.client_left or isinstance(failure, ClientDisconnect)):
             return "disconnect"
         if not self.complete and self.status is not None:
             return "truncated"
@@ -154,13 +160,7 @@ class HttpExchange(_Exchange):
 class WebSocketExchange(_Exchange):
     """Passes the messages of one websocket on, adds a header to the handshake, and remembers what it saw."""
 
-    __slots__ = ("client_left",)
-
-    def __init__(
-        self, receive: Receive, send: Send, header: Header | None = None, now: Callable[[], float] | None = None
-    ) -> None:
-        super().__init__(receive, send, header, now)
-        self.client_left = False
+    __slots__ = ()
 
     async def receive(self) -> Message:
         """The next message from the client."""
@@ -223,7 +223,8 @@ def with_header(message: Message, header: Header | None) -> Message:
     """The message with this header, if there is one, in place of any other of its name."""
     if header is None:
         return message
-    headers = [pair for pair in message.get("headers", ()) if pair[0] != header[0]]
+    name = header[0]
+    headers = [pair for pair in message.get("headers", ()) if pair[0] != name]
     headers.append(header)
     return {**message, "headers": headers}
 

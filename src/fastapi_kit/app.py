@@ -11,7 +11,6 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
@@ -97,14 +96,11 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         resources = [*resources, metrics.lifespan]
         if database is not None:
             metrics.watch_pool("database", database.pool_usage)
-    options = {"servers": [{"url": "/"}], **options}
+    options = {"servers": [{"url": "/"}], "max_body_size": _LARGEST_BODY, **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
-    largest_body = options.pop("max_body_size", _LARGEST_BODY)
     last = (AfterResponseRunner().lifespan, _route_index, Shutdown(settings.drain_seconds).lifespan)
     app = FastAPI(lifespan=compose(*resources, *last), **options)
-    if largest_body is not None:
-        app.add_middleware(RequestBodyLimitMiddleware, max_body_size=largest_body)
     _declare_credentials(app)
     _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)

@@ -82,7 +82,7 @@ def test_short_way_and_chain_write_the_same(
         bind_contextvars(**context, **({} if request_id is None else {"request_id": request_id}))
         getattr(structlog.get_logger("fastapi_kit.access"), level)("request", **fields)
         general = written(output)
-        _access.AccessLog().write(level, fields)
+        _access.AccessLog().write(level, fields, get_contextvars())
         assert written(output) == general
         if {"event", "level", "exc_info"}.isdisjoint(context):
             assert _access.access_line(level, fields, get_contextvars()).decode() + "\n" == general
@@ -91,7 +91,7 @@ def test_short_way_and_chain_write_the_same(
 def test_short_way_needs_no_chain(output: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `configure` has set up for JSON is not run; the console's is."""
     log = _access.AccessLog()
-    log.write("info", PLAIN)
+    log.write("info", PLAIN, get_contextvars())
     written(output)
 
     def fail(*_: object, **__: object) -> None:
@@ -99,24 +99,24 @@ def test_short_way_needs_no_chain(output: io.StringIO, monkeypatch: pytest.Monke
 
     bound = structlog.BoundLoggerBase
     monkeypatch.setattr(bound, "_proxy_to_logger", fail)
-    log.write("info", PLAIN)
+    log.write("info", PLAIN, get_contextvars())
     assert '"event":"request"' in written(output)
     configure("INFO", "console", stream=output)
     with pytest.raises(AssertionError):
-        log.write("info", PLAIN)
+        log.write("info", PLAIN, get_contextvars())
 
 
 def test_processors_of_others_are_run(output: io.StringIO) -> None:
     """A chain that was changed after `configure` is the one that counts."""
     log = _access.AccessLog()
-    log.write("info", PLAIN)
+    log.write("info", PLAIN, get_contextvars())
     written(output)
 
     def of_the_shop(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {**event, "service": "shop"}
 
     structlog.configure(processors=[of_the_shop, *structlog.get_config()["processors"]])
-    log.write("info", PLAIN)
+    log.write("info", PLAIN, get_contextvars())
     assert '"service":"shop"' in written(output)
 
 
@@ -124,7 +124,7 @@ def test_level_holds_on_the_short_way(output: io.StringIO) -> None:
     """Events below the level are not written."""
     configure("WARNING", "json", stream=output)
     log = _access.AccessLog()
-    log.write("info", PLAIN)
+    log.write("info", PLAIN, get_contextvars())
     assert not written(output)
-    log.write("error", PLAIN)
+    log.write("error", PLAIN, get_contextvars())
     assert written(output).count("\n") == 1

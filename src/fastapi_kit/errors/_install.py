@@ -8,11 +8,11 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
 
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit.errors._answer import Answers, Render
+from fastapi_kit.errors._body_limit import BodyLimitMiddleware
 from fastapi_kit.errors._boundary import ANSWERED, ErrorBoundaryMiddleware
 from fastapi_kit.errors._meaning import Translations
 from fastapi_kit.errors._openapi import with_declared_errors
@@ -74,10 +74,10 @@ def _check(app: FastAPI) -> None:
 
 def _add_boundaries(app: FastAPI, answers: Answers) -> None:
     limit, app.max_body_size = app.max_body_size, None
-    if limit is not None:
-        app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limit)
     if app.user_middleware:
         app.add_middleware(ErrorBoundaryMiddleware, answers=answers)  # around those that are there already
+    if limit is not None:
+        app.add_middleware(BodyLimitMiddleware, max_body_size=limit, answers=answers)
     app.user_middleware.append(Middleware(ErrorBoundaryMiddleware, answers=answers))  # inside all, now and later
 
 

@@ -8,12 +8,11 @@ escaped and nothing else is bound, else by the same functions as there. Names th
 property test compares the bytes.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from pydantic_core import to_json
-from structlog.contextvars import get_contextvars
 
 from fastapi_kit.logs._redaction import escape_controls, redact
 from fastapi_kit.logs._rendering import LineLoggers, json_line, now_as_text
@@ -42,12 +41,13 @@ class AccessLog:
         self._logger: Any = None
         self._direct: LineLoggers | None = None
 
-    def write(self, level: str, fields: Mapping[str, Any]) -> None:
-        """Write an event with what is bound to the request.
+    def write(self, level: str, fields: Mapping[str, Any], bound: Mapping[str, Any]) -> None:
+        """Write an event.
 
         Args:
             level: `debug`, `info`, `warning` or `error`.
             fields: Texts, numbers and nulls, by names that are no secrets.
+            bound: What is bound to the request, as structlog's `get_contextvars` gives it.
         """
         config = structlog.get_config()
         made_from = (config["processors"], config["wrapper_class"], config["logger_factory"])
@@ -57,9 +57,8 @@ class AccessLog:
         if direct is None:
             getattr(self._logger, level)(_EVENT, **fields)
         elif _NUMBERS[level] >= direct.level:
-            context = get_contextvars()
-            if _NOT_ORDINARY.isdisjoint(context):
-                direct.lines.write(access_line(level, fields, context))
+            if _NOT_ORDINARY.isdisjoint(bound):
+                direct.lines.write(access_line(level, fields, bound))
             else:
                 getattr(self._logger, level)(_EVENT, **fields)
 
@@ -72,15 +71,15 @@ class AccessLog:
         self._direct = factory if same else None
 
 
-def access_line(level: str, fields: Mapping[str, Any], context: MutableMapping[str, Any]) -> bytes:
+def access_line(level: str, fields: Mapping[str, Any], bound: Mapping[str, Any]) -> bytes:
     """The line of an access event, without its end: byte by byte what the processors of `configure` make of it.
 
     Args:
         level: As in `AccessLog.write`.
         fields: As there; the first nine are the same in all events.
-        context: What is bound to the request; used up.
+        bound: As there.
     """
-    add_trace(None, level, context)
+    context = add_trace(None, level, {**bound})
     if len(context) == 1 and len(fields) == _FIELDS and "request_id" in context:
         text = _plain_line(level, context["request_id"], *fields.values())
         if text is not None:

@@ -71,7 +71,7 @@ def _with(given: Iterable[Pair], added: list[Pair]) -> list[Pair] | None:
     headers: list[Pair] = []
     varies = b""
     for pair in given:
-        name = pair[0].lower()
+        name = pair[0]
         if name.startswith(_OURS):
             return None
         if name == _VARY:
