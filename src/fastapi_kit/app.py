@@ -96,11 +96,13 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         resources = [*resources, metrics.lifespan]
         if database is not None:
             metrics.watch_pool("database", database.pool_usage)
-    options = {"servers": [{"url": "/"}], "max_body_size": _LARGEST_BODY, **options}
+    options = {"servers": [{"url": "/"}], **options}
     if not settings.public_docs:
         options = {"openapi_url": None, **options}
+    largest_body = options.pop("max_body_size", _LARGEST_BODY)
     last = (AfterResponseRunner().lifespan, _route_index, Shutdown(settings.drain_seconds).lifespan)
     app = FastAPI(lifespan=compose(*resources, *last), **options)
+    app.max_body_size = largest_body  # as an option it would be put around each route as well
     _declare_credentials(app)
     _add_layers(app, settings, headers, metrics, errors or Answers())
     protect_docs(app)

@@ -1,13 +1,14 @@
 """A limit for the bodies of requests, at no cost to requests that have none."""
 
+from collections.abc import Awaitable
+
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastapi_kit.errors._answer import Answers
 from fastapi_kit.errors._boundary import ErrorBoundaryMiddleware
 
-_LENGTH = b"content-length"
-_ENCODING = b"transfer-encoding"
+_OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class BodyLimitMiddleware:
@@ -26,12 +27,12 @@ class BodyLimitMiddleware:
         self.app = app
         self._limited = ErrorBoundaryMiddleware(RequestBodyLimitMiddleware(app, max_body_size), answers=answers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run what is inside, with a limit if the request may have a body."""
-        await (self._limited if _may_have_body(scope) else self.app)(scope, receive, send)
+        return (self._limited if _may_have_body(scope) else self.app)(scope, receive, send)
 
 
 def _may_have_body(scope: Scope) -> bool:
     if scope["type"] != "http" or not scope.get("http_version", "").startswith("1"):
         return True
-    return any(name in {_LENGTH, _ENCODING} for name, _ in scope["headers"])
+    return not _OF_A_BODY.isdisjoint(dict(scope["headers"]))

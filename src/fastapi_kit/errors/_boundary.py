@@ -57,14 +57,13 @@ class ErrorBoundaryMiddleware:
         self.app = app
         self.answers = answers or Answers()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run what is inside, and answer in its place if it raises before it answered."""
+        if scope["type"] == "http":
+            return self._guard_http(scope, receive, send)
         if scope["type"] == "websocket":
-            await self._guard_websocket(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._guard_http(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return self._guard_websocket(scope, receive, send)
+        return self.app(scope, receive, send)
 
     async def _guard_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(exc: Exception) -> None:

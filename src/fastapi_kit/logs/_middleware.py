@@ -1,6 +1,5 @@
 """The context of a request: its id everywhere, and one event when it has ended."""
 
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context, ContextVar, Token, copy_context
@@ -24,6 +23,7 @@ from fastapi_kit._exchange import (
 from fastapi_kit._routes import template
 from fastapi_kit.logs._access import AccessLog
 from fastapi_kit.logs._configure import adopt_servers
+from fastapi_kit.logs._ids import RequestIds
 from fastapi_kit.logs._traces import add_trace
 
 # Of bounded length, and of characters that mean nothing to logs, headers, shells or HTML.
@@ -34,6 +34,7 @@ _LEVELS: Mapping[Outcome, str] = {"ok": "info", "error": "error", "disconnect": 
 _REFUSED = 400
 _UNAVAILABLE = 503
 _BELOW = "/*"
+_IDS = RequestIds()
 _ID: ContextVar[Any] = Context().run(bind_contextvars, request_id="")["request_id"].var
 """Where structlog keeps the `request_id` that is bound: to set it costs a tenth of what `bind_contextvars` does."""
 _UNBOUND = (Token.MISSING, ...)
@@ -103,10 +104,10 @@ class RequestContextMiddleware:
             await self.app(scope, receive, send)
             return
         given = header(scope["headers"], self._header)
-        raw_id = given if given is not None and _VALID_ID.fullmatch(given) else os.urandom(16).hex().encode()
-        request_id = scope[REQUEST_ID] = raw_id.decode("ascii")
+        request_id = given.decode("ascii") if given is not None and _VALID_ID.fullmatch(given) else _IDS.new()
+        scope[REQUEST_ID] = request_id
         now = self._clock.monotonic
-        exchange = exchange_of(kind, receive, send, (self._header, raw_id), now)
+        exchange = exchange_of(kind, receive, send, (self._header, request_id.encode("ascii")), now)
         before = copy_context()
         if _ID.set(request_id).old_value not in _UNBOUND:
             # Left by a request that failed, or that this task was started in (pipelining): nothing of it belongs here.

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fastapi_kit._asgi import header
 from fastapi_kit._principal import has_principal
 
 API_HEADERS: Mapping[str, str] = MappingProxyType(
@@ -37,6 +36,7 @@ Pair = tuple[bytes, bytes]
 _NO_STORE = "fastapi_kit.no_store"
 _HSTS = b"strict-transport-security"
 _CACHE_CONTROL = b"cache-control"
+_CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _STORE_NOTHING: Pair = (_CACHE_CONTROL, b"no-store")
 _ASK_AGAIN: Pair = (_CACHE_CONTROL, b"private, no-cache")
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
@@ -118,7 +118,7 @@ class _Profile:
 
 def _is_somebodys(scope: Scope) -> bool:
     """Whether an answer may depend on who asks: RFC 9111, section 3.5, protects no request but those with the first."""
-    return has_principal(scope) or any(header(scope["headers"], name) for name in (b"authorization", b"cookie"))
+    return has_principal(scope) or not _CREDENTIALS.isdisjoint(dict(scope["headers"]))
 
 
 def _pair(name: str, value: str) -> Pair:
