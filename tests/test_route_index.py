@@ -64,8 +64,14 @@ class Observed:
     def __init__(self, *, traced: bool) -> None:
         self.tracer = Tracer()
         provider = TracerProvider(self.tracer)
-        options: dict[str, Any] = {"tracer_provider": provider, "operation_spans": False} if traced else {"tracing": False}
-        self.app = FastAPI(telemetry={**options, "metrics": False})
+        self.app = FastAPI(
+            telemetry={
+                "tracing": traced,
+                "tracer_provider": provider if traced else None,
+                "metrics": False,
+                "operation_spans": False,
+            }
+        )
 
     async def ask(self, request: Scope) -> dict[str, Any]:
         """Send a request, and give the answer, what the router wrote into the scope, and what is known of the route."""

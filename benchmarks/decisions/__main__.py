@@ -11,6 +11,7 @@ from benchmarks._measure import Contender, Pace, frozen_heap, interleave, median
 
 from ._answers import answers
 from ._connections import connections
+from ._edges import edges
 from ._handlers import handlers
 from ._layers import layers
 from ._totals import totals
@@ -22,6 +23,7 @@ Measurement = Callable[[], AbstractAsyncContextManager[Mapping[str, Contender]]]
 MEASUREMENTS: Mapping[str, Measurement] = {
     "answers": answers,
     "connections": connections,
+    "edges": edges,
     "handlers": handlers,
     "layers": layers,
     "totals": totals,

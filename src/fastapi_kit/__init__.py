@@ -3,9 +3,9 @@
 Import what you use from its own room; importing this package imports none of them:
 
 - `fastapi_kit.app`: `create_app`, a thin sum of the parts below; `index_routes` for apps of many routers.
+- `fastapi_kit.compression`: gzip, at no cost to small answers.
 - `fastapi_kit.concurrency`: `AfterResponse`, work after a response that the shutdown waits for.
 - `fastapi_kit.cache`: answers as rendered bytes, per user, forgotten by tags; in memory or on Redis.
-- `fastapi_kit.auth`: tokens, keys, passwords.
 - `fastapi_kit.auth`: `Auth`, logins and who may what; sessions, tokens, keys, passwords.
 - `fastapi_kit.crud`: `CRUDRouter`, list/get/create/replace/update/delete for a SQLAlchemy model.
 - `fastapi_kit.db`: `Database`, the session dependency (the commit boundary), `Base` and mixins.

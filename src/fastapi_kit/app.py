@@ -1,7 +1,7 @@
 """`create_app`: the parts of the kit put together, as a user could put them together.
 
 The layers of a request, from outside in: trusted proxies → request context (id, access log) → security headers → CORS →
-GZip → draining → error boundary → trusted hosts → body limit → routes, with an index in front. Errors are answered
+GZip → draining → body limit → error boundary → trusted hosts → routes, with an index in front. Errors are answered
 inside of all that adds headers, so they carry them.
 """
 

@@ -13,7 +13,7 @@ def test_each_is_given_once() -> None:
     """They are hexadecimal, of one length, and all different, whoever asks."""
     ids = RequestIds()
     with ThreadPoolExecutor(8) as pool:
-        given = list(pool.map(lambda _: ids.new(), range(5_000)))
+        given = [it.result() for it in [pool.submit(ids.new) for _ in range(5_000)]]
     assert len(set(given)) == len(given)
     assert all(re.fullmatch("[0-9a-f]{32}", it) for it in given)
 

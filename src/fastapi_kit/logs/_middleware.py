@@ -127,21 +127,21 @@ class RequestContextMiddleware:
             seen = observed(exchange, scope, template(scope), ended - started, failure)
             self._observers.ended(seen)
             bound = get_contextvars()
-            self._write(scope, seen, exchange, (exchange.answered or ended) - started, failure, bound)
+            level, event = self._event(scope, seen, exchange, (exchange.answered or ended) - started, failure)
+            self._log.write(level, event, bound)
             if failure is None:
                 _restore(before, bound)
             else:
                 bind_contextvars(**add_trace(None, "", {}))
 
-    def _write(
+    def _event(
         self,
         scope: Scope,
         seen: Observed,
         exchange: HttpExchange | WebSocketExchange,
         waited: float,
         failure: BaseException | None,
-        bound: Mapping[str, Any],
-    ) -> None:
+    ) -> tuple[str, dict[str, Any]]:
         path = scope["path"]
         client = scope.get("client")
         event: dict[str, Any] = {
@@ -163,7 +163,7 @@ class RequestContextMiddleware:
             event["close_code"] = exchange.close_code
         if failure is not None:
             event["error"] = type(failure).__qualname__
-        self._log.write(level, event, bound)
+        return level, event
 
     def _level(self, seen: Observed, path: str) -> str:
         level, status = _LEVELS[seen.outcome], seen.status or 0

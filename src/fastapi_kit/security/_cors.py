@@ -29,7 +29,7 @@ _STRANGERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class CORS:
-    """A CORS policy, for Starlette's middleware: `app.add_middleware(CORSMiddleware, **cors.options())`.
+    """A CORS policy: `app.add_middleware(CORSMiddleware, policy=CORS(...))`.
 
     An origin is what a browser calls one: `https://app.example.com`, with a port where it is not the scheme's own.
     `https://*.example.com` stands for every subdomain at any depth, and not for `https://example.com`. `*` stands for
