@@ -1,23 +1,23 @@
 """`create_app`: the parts of the kit put together, as a user could put them together.
 
 The layers of a request, from outside in: trusted proxies → request context (id, access log) → security headers → CORS →
-GZip → draining → body limit → error boundary → trusted hosts → routes, with an index in front. Errors are answered
-inside of all that adds headers, so they carry them.
+GZip → draining → body limit → error boundary → trusted hosts → rate limits → cache → routes, with an index in front.
+Errors are answered inside of all that adds headers, so they carry them.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 
+from fastapi_kit._credentials import declare_credentials
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
 from fastapi_kit.compression import GZipMiddleware
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
-from fastapi_kit.errors import Answers, ForbiddenError, UnauthorizedError, install, raises
+from fastapi_kit.errors import Answers, install
 from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
@@ -34,7 +34,10 @@ from fastapi_kit.settings import Settings
 
 if TYPE_CHECKING:  # they need extras
     from fastapi_kit.auth import Auth
+    from fastapi_kit.cache import Cache
     from fastapi_kit.metrics import Metrics
+    from fastapi_kit.ratelimit import RateLimit
+    from fastapi_kit.redis import RedisClient
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
 
@@ -54,6 +57,9 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     errors: Answers | None = None,
     health: HealthOptions | None = None,
     auth: "Auth[Any] | None" = None,
+    redis: "RedisClient | None" = None,
+    limits: "Mapping[str, RateLimit | None] | None" = None,
+    cache: "Cache | None" = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -75,11 +81,16 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         errors: How errors are answered, as `install` does by default. What the database's errors mean is known without
             a translation.
         auth: How users come in; its routes are included before all others. Several workers have to share its stores.
+        redis: The app's Redis; opened and closed with it, and asked by `/ready`, where its loss is degraded and no more.
+        limits: The limits of routes, as `ratelimit.install` takes them; an empty mapping for `RateLimit` dependencies
+            alone. They count on `redis` for all workers together; without it, each worker lets its share pass.
+        cache: What `cached` endpoints keep their answers in.
         options: Arguments of `FastAPI`, such as `title` and `version`. If they do not say otherwise, `servers` is the
             one that serves the document, and `max_body_size` is 1 MiB.
 
     Raises:
         ValueError: The settings name an origin, a host or a proxy that is unsafe or none.
+        UnmatchedLimitError: At start-up, if a limit is for no route.
         UnsharedStoreError: Several workers would each keep users or sessions to themselves.
         SessionScopeError: At start-up, if a route would use its session beyond its end.
     """
@@ -89,6 +100,11 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         checks = [Check("database", database.ping), *checks]
         if settings.slow_query_seconds:
             database.log_slow_queries(settings.slow_query_seconds)
+    if redis is not None:
+        resources = [redis.lifespan, *resources]
+        checks = [*checks, Check("redis", redis.ping, critical=False)]
+    if cache is not None:
+        resources = [*resources, cache.lifespan]
     if auth is not None:
         auth.check_workers(settings.workers)
         resources = [*resources, auth.lifespan]
@@ -103,8 +119,13 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     last = (AfterResponseRunner().lifespan, _route_index, Shutdown(settings.drain_seconds).lifespan)
     app = FastAPI(lifespan=compose(*resources, *last), **options)
     app.max_body_size = largest_body  # as an option it would be put around each route as well
-    _declare_credentials(app)
-    _add_layers(app, settings, headers, metrics, errors or Answers())
+    declare_credentials(app)
+    errors = errors or Answers()
+    if cache is not None:
+        _add_cache(app, cache)
+    if limits is not None:
+        _add_limits(app, limits, redis, settings.workers, errors)
+    _add_layers(app, settings, headers, metrics, errors)
     protect_docs(app)
     health = health or HealthOptions()
     own = [
@@ -122,6 +143,25 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
     """The last that may add routes has done so."""
     index_routes(app)
     yield
+
+
+def _add_cache(app: FastAPI, cache: "Cache") -> None:
+    from fastapi_kit.cache import CacheMiddleware
+
+    app.add_middleware(CacheMiddleware, cache=cache)
+
+
+def _add_limits(
+    app: FastAPI, limits: "Mapping[str, RateLimit | None]", redis: "RedisClient | None", workers: int, errors: Answers
+) -> None:
+    from fastapi_kit import ratelimit
+
+    store: ratelimit.LimitStore = ratelimit.MemoryStore(workers=workers)
+    if redis is not None:
+        from fastapi_kit.ratelimit.redis import RedisStore
+
+        store = RedisStore(redis, workers=workers)
+    ratelimit.install(app, limits, store=store, answers=errors)
 
 
 def _add_layers(
@@ -153,25 +193,3 @@ def _add_layers(
     )
     if settings.trusted_proxies:
         app.add_middleware(TrustedProxiesMiddleware, networks=settings.trusted_proxies)
-
-
-def _declare_credentials(app: FastAPI) -> None:
-    """Say what the need of credentials means for each operation.
-
-    Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
-    `security: []`: it means the same as nothing, and is no oversight. `install` comes after it, and gives what is
-    declared here its form.
-    """
-    generate: Callable[[], dict[str, Any]] = app.openapi
-    refusals = {str(status): answer for status, answer in raises(UnauthorizedError, ForbiddenError).items()}
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        if "security" not in document:
-            for item in document.get("paths", {}).values():
-                for operation in item.values():
-                    if operation.setdefault("security", []):
-                        operation["responses"] = {**deepcopy(refusals), **operation.get("responses", {})}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it

@@ -15,8 +15,9 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.types import Receive, Scope, Send
 
 from fastapi_kit.app import index_routes
+from fastapi_kit.errors import Answers
 from fastapi_kit.errors import install as install_errors
-from fastapi_kit.ratelimit import RateLimit, UnmatchedLimitError, install
+from fastapi_kit.ratelimit import MemoryStore, RateLimit, UnmatchedLimitError, install
 
 
 def answer() -> str:
@@ -175,7 +176,7 @@ def test_websockets() -> None:
 def test_refusals_have_the_one_shape(errors: bool, render: Any) -> None:
     """A policy's refusal is a problem with the fields, wherever errors are installed and where they are not."""
     app = library()
-    install(app, {"*": RateLimit(ONCE)}, render=render)
+    install(app, {"*": RateLimit(ONCE)}, answers=Answers(render))
     if errors:
         install_errors(app, render=render)
     with TestClient(app) as test:
@@ -185,6 +186,14 @@ def test_refusals_have_the_one_shape(errors: bool, render: Any) -> None:
     assert int(refused.headers["retry-after"]) >= 3_599
     assert refused.headers["ratelimit"] == '"1/hour";r=0;t=3600'
     assert ("status" in refused.json()) == (render == "problem")
+
+
+def test_a_store_counts_although_it_is_empty() -> None:
+    """The one that was given is used: each of its two workers lets half of the limit pass."""
+    app = library()
+    install(app, {"*": RateLimit("2/hour")}, store=MemoryStore(workers=2))
+    with TestClient(app) as test:
+        assert [test.get("/about").status_code for _ in range(2)] == [200, 429]
 
 
 def test_policies_and_dependencies_together() -> None:

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.testclient import WebSocketDenialResponse
 
+from fastapi_kit.ratelimit import MemoryStore
 from fastapi_kit.ratelimit.slowapi import (
     Limiter,
     RateLimitExceeded,
@@ -42,6 +43,21 @@ def statuses(app: Any, times: int, path: str = "/", method: str = "GET") -> list
     """What so many requests get."""
     with TestClient(app) as test:
         return [test.request(method, path).status_code for _ in range(times)]
+
+
+def test_a_store_counts_although_it_is_empty() -> None:
+    """The one that was given is used."""
+    store = MemoryStore()
+    limiter = Limiter(key_func=get_remote_address, store=store)
+    app = app_of(limiter)
+
+    @app.get("/")
+    @limiter.limit("1/hour")
+    async def home(request: Request) -> str:
+        return "home"
+
+    assert statuses(app, 2) == [200, 429]
+    assert len(store) == 1
 
 
 # slowapi's documentation

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
+from fastapi_kit.errors import Answers
 from fastapi_kit.ratelimit._limit import RateLimit
 from fastapi_kit.ratelimit._middleware import RateLimitMiddleware
 from fastapi_kit.ratelimit._openapi import declare_limits
-from fastapi_kit.ratelimit._refusal import Render
 from fastapi_kit.ratelimit._stores import LimitStore, MemoryStore
 
 
@@ -16,7 +16,7 @@ def install(
     policies: Mapping[str, RateLimit | None] | None = None,
     *,
     store: LimitStore | None = None,
-    render: Render = "problem",
+    answers: Answers | None = None,
 ) -> None:
     """Give an app its limits: policies for its routes, and a store for the `RateLimit` dependencies in it.
 
@@ -32,11 +32,12 @@ def install(
         policies: The limits of routes.
         store: Where requests are counted; in this process by default. A `fastapi_kit.ratelimit.redis.RedisStore` counts
             for all processes together.
-        render: The form of refusals by policies, as `fastapi_kit.errors.install` has it.
+        answers: How refusals by policies are answered; as `fastapi_kit.errors.install` does by default.
 
     Raises:
         UnmatchedLimitError: At start-up, if a policy matches no route.
     """
     policies = dict(policies or {})
-    app.add_middleware(RateLimitMiddleware, store=store or MemoryStore(), policies=policies, render=render)
+    store = MemoryStore() if store is None else store
+    app.add_middleware(RateLimitMiddleware, store=store, policies=policies, answers=answers)
     declare_limits(app, policies)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fastapi_kit.errors import Answers
 from fastapi_kit.ratelimit._limit import RateLimit
 from fastapi_kit.ratelimit._passage import Passage
 from fastapi_kit.ratelimit._policies import Policies
 from fastapi_kit.ratelimit._problem import TooManyRequestsError
-from fastapi_kit.ratelimit._refusal import Refusal, Render
+from fastapi_kit.ratelimit._refusal import Refusal
 from fastapi_kit.ratelimit._stores import LimitStore
 
 
@@ -22,7 +23,7 @@ class RateLimitMiddleware:
         app: What is inside; a FastAPI or Starlette app's layers.
         store: Where requests are counted.
         policies: As in `install`.
-        render: As in `install`.
+        answers: As in `install`.
     """
 
     def __init__(
@@ -31,12 +32,12 @@ class RateLimitMiddleware:
         *,
         store: LimitStore,
         policies: Mapping[str, RateLimit | None],
-        render: Render = "problem",
+        answers: Answers | None = None,
     ) -> None:
         self.app = app
         self._store = store
         self._policies = dict(policies)
-        self._refusal = Refusal(render)
+        self._refusal = Refusal(answers)
         self._bound: Policies | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,15 +1,11 @@
 """How those are refused whom no exception handler would answer: by a boundary of the room's own."""
 
-from typing import Literal
-
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from fastapi_kit.errors import Answers, ErrorBoundaryMiddleware
-
-Render = Literal["problem", "legacy"]
 
 _REFUSED = "fastapi_kit.limits.refused"
 
@@ -23,11 +19,11 @@ class Refusal:
     """Answers requests and websockets by an error.
 
     Args:
-        render: The form, as `fastapi_kit.errors.install` has it.
+        answers: How; as `fastapi_kit.errors.install` does by default.
     """
 
-    def __init__(self, render: Render = "problem") -> None:
-        self._boundary = ErrorBoundaryMiddleware(_raise, answers=Answers(render))
+    def __init__(self, answers: Answers | None = None) -> None:
+        self._boundary = ErrorBoundaryMiddleware(_raise, answers=answers)
 
     async def answer(self, error: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""

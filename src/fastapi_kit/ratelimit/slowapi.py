@@ -122,7 +122,8 @@ class Limiter:
         local = in_memory_fallback_enabled or bool(in_memory_fallback)
         self._on_error: OnError = "local" if local else "open" if swallow_errors else "closed"
         self._redis: Any = None
-        self._store = store or self._open(storage_uri or "memory://", dict(storage_options or {}))
+        opened = self._open(storage_uri or "memory://", dict(storage_options or {})) if store is None else store
+        self._store = opened
         self._exempt: set[Any] = set()
 
     def _open(self, uri: str, options: dict[str, Any]) -> LimitStore:
