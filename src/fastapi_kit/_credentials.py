@@ -13,8 +13,8 @@ def declare_credentials(app: FastAPI) -> None:
     """Say what the need of credentials means for each operation.
 
     Those that need some may answer 401 and 403, which a dependency cannot declare. Those that need none say
-    `security: []`: it means the same as nothing, and is no oversight. `errors.install` comes after it, and gives what is
-    declared here its form.
+    `security: []`: it means the same as nothing, and is no oversight. `errors.install` comes after it, and gives
+    what is declared here its form.
     """
     generate: Callable[[], dict[str, Any]] = app.openapi
     refusals = {str(status): answer for status, answer in raises(UnauthorizedError, ForbiddenError).items()}

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi_kit._credentials import declare_credentials
 from fastapi_kit._route_index import index_routes
 from fastapi_kit._serving import ServerOptions, run
+from fastapi_kit.cache import Cache, CacheMiddleware
 from fastapi_kit.compression import GZipMiddleware
 from fastapi_kit.concurrency import AfterResponseRunner
 from fastapi_kit.db import TRANSLATIONS, Database
@@ -21,6 +22,8 @@ from fastapi_kit.errors import Answers, install
 from fastapi_kit.health import Check, DrainingMiddleware, HealthOptions, Shutdown, health_router
 from fastapi_kit.lifespan import Resource, compose
 from fastapi_kit.logs import RequestContextMiddleware, configure
+from fastapi_kit.ratelimit import LimitStore, MemoryStore, RateLimit
+from fastapi_kit.ratelimit import install as install_limits
 from fastapi_kit.security import (
     API_HEADERS,
     CORS,
@@ -34,9 +37,7 @@ from fastapi_kit.settings import Settings
 
 if TYPE_CHECKING:  # they need extras
     from fastapi_kit.auth import Auth
-    from fastapi_kit.cache import Cache
     from fastapi_kit.metrics import Metrics
-    from fastapi_kit.ratelimit import RateLimit
     from fastapi_kit.redis import RedisClient
 
 __all__ = ["ServerOptions", "create_app", "index_routes", "run"]
@@ -45,7 +46,7 @@ _LARGEST_BODY = 1_048_576
 """Bytes of a request's body at most, where neither the app nor the route says otherwise."""
 
 
-def create_app(  # noqa: PLR0913 - the parts, each by its name
+def create_app(  # noqa: PLR0913, C901 - the parts, each by its name, and one `if` for each
     settings: Settings,
     *,
     database: Database | None = None,
@@ -58,8 +59,8 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     health: HealthOptions | None = None,
     auth: "Auth[Any] | None" = None,
     redis: "RedisClient | None" = None,
-    limits: "Mapping[str, RateLimit | None] | None" = None,
-    cache: "Cache | None" = None,
+    limits: Mapping[str, RateLimit | None] | None = None,
+    cache: Cache | None = None,
     **options: Any,
 ) -> FastAPI:
     """Make an app with logs, errors in one shape, health routes, security headers, CORS, compression and a database.
@@ -81,7 +82,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
         errors: How errors are answered, as `install` does by default. What the database's errors mean is known without
             a translation.
         auth: How users come in; its routes are included before all others. Several workers have to share its stores.
-        redis: The app's Redis; opened and closed with it, and asked by `/ready`, where its loss is degraded and no more.
+        redis: The app's Redis; opened and closed with it, and asked by `/ready`, which its loss degrades.
         limits: The limits of routes, as `ratelimit.install` takes them; an empty mapping for `RateLimit` dependencies
             alone. They count on `redis` for all workers together; without it, each worker lets its share pass.
         cache: What `cached` endpoints keep their answers in.
@@ -122,7 +123,7 @@ def create_app(  # noqa: PLR0913 - the parts, each by its name
     declare_credentials(app)
     errors = errors or Answers()
     if cache is not None:
-        _add_cache(app, cache)
+        app.add_middleware(CacheMiddleware, cache=cache)
     if limits is not None:
         _add_limits(app, limits, redis, settings.workers, errors)
     _add_layers(app, settings, headers, metrics, errors)
@@ -145,23 +146,15 @@ async def _route_index(app: FastAPI) -> AsyncGenerator[None]:
     yield
 
 
-def _add_cache(app: FastAPI, cache: "Cache") -> None:
-    from fastapi_kit.cache import CacheMiddleware
-
-    app.add_middleware(CacheMiddleware, cache=cache)
-
-
 def _add_limits(
-    app: FastAPI, limits: "Mapping[str, RateLimit | None]", redis: "RedisClient | None", workers: int, errors: Answers
+    app: FastAPI, limits: Mapping[str, RateLimit | None], redis: "RedisClient | None", workers: int, errors: Answers
 ) -> None:
-    from fastapi_kit import ratelimit
-
-    store: ratelimit.LimitStore = ratelimit.MemoryStore(workers=workers)
+    store: LimitStore = MemoryStore(workers=workers)
     if redis is not None:
-        from fastapi_kit.ratelimit.redis import RedisStore
+        from fastapi_kit.ratelimit.redis import RedisStore  # noqa: PLC0415 - needs the extra
 
         store = RedisStore(redis, workers=workers)
-    ratelimit.install(app, limits, store=store, answers=errors)
+    install_limits(app, limits, store=store, answers=errors)
 
 
 def _add_layers(
