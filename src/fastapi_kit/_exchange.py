@@ -223,8 +223,7 @@ def with_header(message: Message, header: Header | None) -> Message:
     """The message with this header, if there is one, in place of any other of its name."""
     if header is None:
         return message
-    name = header[0]
-    headers = [pair for pair in message.get("headers", ()) if pair[0] != name]
+    headers = [pair for pair in message.get("headers", ()) if pair[0] != header[0]]
     headers.append(header)
     return {**message, "headers": headers}
 

@@ -90,8 +90,7 @@ async def test_each_request_waits_once_at_most(server: RedisServer, kind: str) -
         later = [await timed(http, "/local") for _ in range(50)]
         await asyncio.sleep(0.3)  # the cool-down is over: the next one sends a probe
         later += [await timed(http, "/local") for _ in range(50)]
-        waiting = [seconds for _, seconds in later if seconds >= 0.15]
-        assert len(waiting) <= 1, waiting  # one may have met a machine that was busy; the timeout would meet more
+        assert max(seconds for _, seconds in later) < 0.15
         assert {status for status, _ in later} == {429}
 
 

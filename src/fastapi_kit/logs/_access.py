@@ -113,12 +113,13 @@ def _plain_line(  # noqa: PLR0913, PLR0917 - the fields of the event
     if not texts.isascii() or not texts.isprintable() or '"' in texts or "\\" in texts or type(request_id) is not str:
         return None
     seconds = duration if duration >= _WRITTEN_OUT else to_json(duration).decode()
-    quoted_route = _NULL if route is None else f'"{route}"'
-    quoted_agent = _NULL if user_agent is None else f'"{user_agent}"'
-    quoted_client = _NULL if client is None else f'"{client}"'
     return (
         f'{{"timestamp":"{now_as_text()}","level":"{level}","event":"{_EVENT}","request_id":"{request_id}",'
-        f'"logger":"{ACCESS_LOGGER}","method":"{method}","url":"{url}","route":{quoted_route},'
+        f'"logger":"{ACCESS_LOGGER}","method":"{method}","url":"{url}","route":{_quoted(route)},'
         f'"status_code":{_NULL if status is None else status},"duration":{seconds},"bytes":{size},'
-        f'"user_agent":{quoted_agent},"client":{quoted_client},"outcome":"{outcome}"}}'
+        f'"user_agent":{_quoted(user_agent)},"client":{_quoted(client)},"outcome":"{outcome}"}}'
     )
+
+
+def _quoted(text: str | None) -> str:
+    return _NULL if text is None else f'"{text}"'

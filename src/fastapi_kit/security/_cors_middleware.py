@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastapi_kit._asgi import header
 from fastapi_kit.security._cors import CORS
-
-Pair = tuple[bytes, bytes]
+from fastapi_kit.security._headers import Pair
 
 _VARY = b"vary"
 _OURS = b"access-control-"
