@@ -1,64 +1,33 @@
-"""Existing code for slowapi, on this room's stores: change the import lines, and nothing else.
-
-    from fastapi_kit.ratelimit.slowapi import Limiter, _rate_limit_exceeded_handler
-
-`Limiter` takes what slowapi's takes and decorates as it does. Stores are awaited, so nothing blocks the loop. What is
-raised is slowapi's `RateLimitExceeded`, so handlers of it keep working.
-"""
+"""`Limiter`: slowapi's decorators and limits of an app, counted in this room's stores."""
 
 import functools
 import inspect
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from fastapi_kit.errors import ServiceUnavailableError
-from fastapi_kit.ratelimit._declared import DeclaredLimit, TextOrCallable, called
-from fastapi_kit.ratelimit._headers import Note, Spelling, as_text, joined
+from fastapi_kit.ratelimit._headers import Note, Spelling
 from fastapi_kit.ratelimit._keys import as_key, client_address
 from fastapi_kit.ratelimit._limit import OnError, decide
 from fastapi_kit.ratelimit._meter import Decision
 from fastapi_kit.ratelimit._passage import passage_of
-from fastapi_kit.ratelimit._refusal import Refusal, refused
+from fastapi_kit.ratelimit._refusal import refused
 from fastapi_kit.ratelimit._rules import Rule, parse_rules
 from fastapi_kit.ratelimit._stores import LimitStore, MemoryStore
-from fastapi_kit.ratelimit._table import RouteTable
-
-try:
-    from limits import parse
-    from slowapi.errors import RateLimitExceeded
-    from slowapi.util import get_ipaddr as _forgeable_address
-    from slowapi.util import get_remote_address
-    from slowapi.wrappers import Limit
-except ImportError as error:  # pragma: no cover - the extra is installed where tests run
-    raise ImportError("fastapi_kit.ratelimit.slowapi needs slowapi: pip install 'fastapi-kit[ratelimit]'") from error
-
-__all__ = [
-    "Limiter",
-    "RateLimitExceeded",
-    "SlowAPIASGIMiddleware",
-    "SlowAPIMiddleware",
-    "_rate_limit_exceeded_handler",
-    "get_ipaddr",
-    "get_remote_address",
-]
+from fastapi_kit.ratelimit.slowapi._declared import DeclaredLimit, TextOrCallable, called
+from fastapi_kit.ratelimit.slowapi._fields import fields_of
+from fastapi_kit.ratelimit.slowapi._slowapi import exceeded, trusted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 logger = logging.getLogger("fastapi_kit.ratelimit")
-
-get_ipaddr = client_address
-"""The client's address. slowapi's function of this name believes a header that clients send."""
 
 _STRATEGIES = frozenset({None, "fixed-window", "moving-window", "sliding-window-counter"})
 _LIMITS = "_fastapi_kit_limits"
@@ -113,7 +82,7 @@ class Limiter:
                 f"strategy={strategy!r}: slowapi has 'fixed-window', 'moving-window' and others; none is fine"
             )
         self.enabled = enabled
-        self._by = _safe(key_func)
+        self._by = trusted(key_func)
         self._defaults = [DeclaredLimit(text, self._by) for text in default_limits]
         self._application = [DeclaredLimit(text, self._by, scope="global") for text in application_limits]
         self._headers_enabled = headers_enabled
@@ -163,7 +132,7 @@ class Limiter:
         One that is not async runs in a thread, as before, but calling it by yourself now gives a coroutine.
         """
         only = None if methods is None else frozenset(method.lower() for method in methods)
-        by = _safe(key_func) if key_func else self._by
+        by = trusted(key_func) if key_func else self._by
         return self._decorator(
             DeclaredLimit(limit_value, by, None, per_method, only, error_message, exempt_when, cost, override_defaults)
         )
@@ -179,7 +148,7 @@ class Limiter:
         override_defaults: bool = True,
     ) -> Callable[[F], F]:
         """Limit all endpoints together that have this scope."""
-        by = _safe(key_func) if key_func else self._by
+        by = trusted(key_func) if key_func else self._by
         return self._decorator(
             DeclaredLimit(limit_value, by, scope, False, None, error_message, exempt_when, cost, override_defaults)
         )
@@ -262,10 +231,10 @@ class Limiter:
             if not decision.allowed:
                 refusing = limit
                 break
-        fields = _fields(notes, self._headers_enabled)
+        fields = fields_of(notes, self._headers_enabled)
         connection.state.view_rate_limit = fields
         if refusing is not None:
-            raise await refused(connection, _exceeded(refusing, notes[-1][1], fields))
+            raise await refused(connection, exceeded(refusing, notes[-1][1], fields))
         if (passage := passage_of(connection.scope)) is not None:
             passage.notes += notes
 
@@ -288,113 +257,8 @@ class Limiter:
         raise RuntimeError("slowapi's middleware cannot wait: import it from fastapi_kit.ratelimit.slowapi instead")
 
 
-class SlowAPIMiddleware:
-    """Applies `default_limits` and `application_limits` of `app.state.limiter`, also on included and mounted routes.
-
-    Pure ASGI under both of slowapi's names: streams are not held up.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self._refusal = Refusal()
-        self._table: RouteTable | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run what is inside, if the limits allow it."""
-        if scope["type"] != "http" or not scope["app"].state.limiter.enabled:
-            await self.app(scope, receive, send)
-            return
-        self._table = self._table or RouteTable(scope["app"].routes)
-        place, request = self._table.find(scope), Request(scope, receive)
-        try:
-            if place is not None:
-                await request.app.state.limiter.check_app(request, place.endpoint)
-        except RateLimitExceeded as error:
-            await (await _answer(request, error))(scope, receive, send)
-        except HTTPException as error:
-            await self._refusal.answer(error, scope, receive, send)
-        else:
-            await self.app(scope, receive, _sender(request, send))
-
-
-SlowAPIASGIMiddleware = SlowAPIMiddleware
-
-
-def _rate_limit_exceeded_handler(_request: Request, exc: RateLimitExceeded) -> Response:
-    """Answer a request that is refused as slowapi does, with the fields of its limits."""
-    return JSONResponse({"error": f"Rate limit exceeded: {exc.detail}"}, status_code=429, headers=exc.headers)
-
-
-async def _answer(request: Request, error: RateLimitExceeded) -> Response:
-    """What the app's own handler answers, if it has one."""
-    handler = request.app.exception_handlers.get(RateLimitExceeded, _rate_limit_exceeded_handler)
-    answer = handler(request, error)
-    response: Response = await answer if inspect.isawaitable(answer) else answer
-    return response
-
-
-def _sender(request: Request, send: Send) -> Send:
-    async def with_fields(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(getattr(request.state, "view_rate_limit", None) or {})
-        await send(message)
-
-    return with_fields
-
-
-def _fields(notes: Sequence[Note], enabled: bool) -> dict[str, str]:
-    if not notes:
-        return {}
-    decision = notes[-1][1]
-    fields: dict[str, str] = {}
-    if enabled:
-        fields |= as_text(joined(notes))
-        remaining, reset, limit = min(quota for note in notes for quota in _quotas(note[1]))
-        fields |= {
-            "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(int(time.time()) + reset),
-        }
-    if not decision.allowed and (seconds := decision.retry_after()) is not None:
-        fields["Retry-After"] = str(seconds)
-    return fields
-
-
-def _quotas(decision: Decision) -> Iterable[tuple[int, int, int]]:
-    """What is left, when it is whole again, and what that is, of each rule."""
-    limits = [rule.limit for rule in decision.rules]
-    return zip(decision.remaining(), decision.resets(), limits, strict=True)
-
-
-def _exceeded(limit: DeclaredLimit, decision: Decision, fields: Mapping[str, str]) -> RateLimitExceeded:
-    """Slowapi's error with its own kind of limit in it, and with headers for those who have no handler."""
-    over = [
-        rule
-        for rule, level in zip(decision.rules, decision.levels, strict=True)
-        if level + decision.cost * rule.weight > rule.capacity
-    ]
-    said = Limit(
-        parse(str(over[0])),
-        limit.by,
-        limit.scope,
-        limit.per_method,
-        None if limit.methods is None else sorted(limit.methods),
-        limit.error_message,
-        limit.exempt_when,
-        limit.cost,
-        limit.override_defaults,
-    )
-    error = RateLimitExceeded(said)
-    error.headers = dict(fields)
-    return error
-
-
 def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[str, int]:
     for position, name in enumerate(inspect.signature(endpoint).parameters):
         if name in {"request", "websocket"}:
             return name, position
     raise TypeError(f"{endpoint!r} needs an argument named request or websocket, so that the limit sees who asks")
-
-
-def _safe(key_func: Callable[..., Any]) -> Callable[..., Any]:
-    return client_address if key_func is _forgeable_address else key_func
