@@ -505,14 +505,16 @@ class Nosy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look, pass on, look."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         before = list(self.matching(scope))
         await self.app(scope, receive, send)
         type(self).seen = before, list(self.matching(scope))
 
     def matching(self, scope: Scope) -> Iterator[BaseRoute]:
         """The routes that match fully."""
-        if scope["type"] == "http":
-            yield from (route for route in self.owner.routes if route.matches(scope)[0] is Match.FULL)
+        return (route for route in self.owner.routes if route.matches(scope)[0] is Match.FULL)
 
 
 async def test_only_the_router_sees_the_index() -> None:

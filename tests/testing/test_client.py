@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
+from starlette.types import Receive, Scope, Send
 
+from fastapi_kit.app import create_app
+from fastapi_kit.ratelimit import RateLimit, UnmatchedLimitError
+from fastapi_kit.settings import Settings
 from fastapi_kit.testing import client
 
 pytestmark = pytest.mark.anyio
@@ -62,3 +66,49 @@ async def test_the_base_url_is_the_host() -> None:
     """Apps that look at the host see the one that the test wants."""
     async with client(make_app([]), base_url="https://shop.example") as api:
         assert (await api.get("/")).json() == "hello shop.example"
+
+
+async def test_start_up_passes_through_the_layers() -> None:
+    """What a layer finds wrong at start-up is found by the test, as by a server, and not by a user's first request."""
+    app = create_app(Settings(log_level="critical"), limits={"GET /nowhere": RateLimit("1/minute")})
+    with pytest.raises(UnmatchedLimitError, match="GET /nowhere"):
+        async with client(app):
+            pass
+
+
+@pytest.mark.parametrize("phase", ["start", "stop"])
+async def test_what_the_lifespan_raises_is_raised(phase: str) -> None:
+    """A start-up or a shutdown that fails fails the test, with its own error."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        if phase == "start":
+            raise LookupError(phase)
+        yield
+        raise LookupError(phase)
+
+    with pytest.raises(LookupError, match=phase):
+        async with client(FastAPI(lifespan=lifespan)):
+            pass
+
+
+async def test_an_app_that_says_only_that_it_failed_fails_the_test() -> None:
+    """ASGI lets an app answer a message in place of an error."""
+
+    class Refusing(FastAPI):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no disk"})
+
+    with pytest.raises(RuntimeError, match="startup failed: no disk"):
+        async with client(Refusing()):
+            pass
+
+
+async def test_a_test_that_fails_still_shuts_the_app_down() -> None:
+    """The error is the test's, and what the app holds is closed."""
+    events: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        async with client(make_app(events)):
+            raise ZeroDivisionError
+    assert events == ["start", "stop"]

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from fastapi_kit.testing._lifespan import started
+
 try:
     import httpx2
 except ModuleNotFoundError as error:
@@ -25,15 +27,19 @@ async def client(
             assert (await api.get("/health")).status_code == 200
 
     Args:
-        app: The app; its lifespan is run, and what that yields is in `request.state`.
+        app: The app; its lifespan is run through its layers, as a server does, and what it yields is in
+            `request.state`.
         base_url: What relative URLs are relative to; its host is the `Host` header.
         raise_app_exceptions: Raise what the app could not handle in the test, in place of the 500 that a client gets.
+
+    Raises:
+        Exception: What the app's start-up or shutdown raises.
     """
-    async with app.router.lifespan_context(app) as state:
+    async with started(app) as state:
 
-        async def started(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, "state": dict(state or {})}, receive, send)
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state)}, receive, send)
 
-        transport = httpx2.ASGITransport(app=started, raise_app_exceptions=raise_app_exceptions)
+        transport = httpx2.ASGITransport(app=served, raise_app_exceptions=raise_app_exceptions)
         async with httpx2.AsyncClient(transport=transport, base_url=base_url) as api:
             yield api
