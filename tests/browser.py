@@ -1,14 +1,17 @@
 """A Chromium that a test steers over the DevTools protocol, as somebody would with mouse and keyboard."""
 
+import base64
 import itertools
 import json
+import mimetypes
 import shutil
 import subprocess
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -26,6 +29,7 @@ class Page:
         self._connection = connection
         self._numbers = itertools.count(1)
         self._session: dict[str, str] = {}
+        self._directory: Path | None = None
         target = self._command("Target.createTarget", url="about:blank")["targetId"]
         self._session = {
             "sessionId": self._command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -34,6 +38,11 @@ class Page:
     def open(self, url: str) -> None:
         """Go there."""
         self._command("Page.navigate", url=url)
+
+    def serve(self, host: str, directory: Path) -> None:
+        """Answer for `host`, which tests must not need, with the files of the same names in `directory`."""
+        self._directory = directory
+        self._command("Fetch.enable", patterns=[{"urlPattern": f"https://{host}/*"}])
 
     def look(self, expression: str) -> Any:
         """The value of an expression of JavaScript."""
@@ -51,7 +60,9 @@ class Page:
     def click(self, selector: str) -> None:
         """Press and release the mouse in the middle of the first element that fits."""
         x, y = self.look(f"""(() => {{
-            const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{block: "center", behavior: "instant"}});
+            const box = element.getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2];
         }})()""")
         for kind in ("mousePressed", "mouseReleased"):
@@ -67,13 +78,30 @@ class Page:
         self._command("Network.deleteCookies", name=cookie, url=self.look("location.href"))
 
     def _command(self, method: str, **parameters: object) -> Any:
-        number = next(self._numbers)
-        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters, **self._session}))
+        number = self._send(method, **parameters)
         while True:
             message = json.loads(self._connection.recv(timeout=_PATIENCE))
+            if message.get("method") == "Fetch.requestPaused":
+                self._fulfil(message["params"])
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
+
+    def _send(self, method: str, **parameters: object) -> int:
+        number = next(self._numbers)
+        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters, **self._session}))
+        return number
+
+    def _fulfil(self, paused: Any) -> None:
+        name = PurePosixPath(urlsplit(str(paused["request"]["url"])).path).name
+        assert self._directory is not None
+        self._send(
+            "Fetch.fulfillRequest",
+            requestId=paused["requestId"],
+            responseCode=200,
+            responseHeaders=[{"name": "Content-Type", "value": str(mimetypes.guess_type(name)[0])}],
+            body=base64.b64encode((self._directory / name).read_bytes()).decode(),
+        )
 
 
 @contextmanager
