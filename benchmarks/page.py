@@ -1,9 +1,12 @@
-"""`python -m benchmarks.page FILE`: puts the rows of `./dev bench crud --json` into the tables of `docs/speed.md`."""
+"""`python -m benchmarks.page FILE...`: puts what `./dev bench --json` has printed into the tables of `docs/speed.md`.
+
+Tables whose benchmark is in none of the files stay as they are.
+"""
 
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ._report import Row
@@ -12,22 +15,16 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
 DATABASES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 OPERATIONS = ("get", "list20", "list100", "filtered", "create", "patch", "delete")
 ABSENT = "?"
+UNITS = {".cpu": " µs", ".p99": " µs", ".rss_mb": " MB"}
 
 Results = Mapping[tuple[str, str], Row]
 """Rows by name and peer."""
 
 
 def tables(rows: Iterable[Row]) -> dict[str, str]:
-    """The tables by the name that their markers in the page have."""
+    """The tables of what was measured, by the name that their markers in the page have."""
     results = {(row.name, row.peer): row for row in rows}
-    return {
-        "operations": _operations(results, "", ("handwritten", "fastcrud")),
-        "guarded": _operations(results, ".guarded", ("handwritten",)),
-        "places": _places(results),
-        "exports": _exports(results),
-        "memory": _memory(results),
-        "wire": _wire(results),
-    }
+    return {name: make(results) for name, (of, make) in TABLES.items() if any(re.match(of, row) for row, _ in results)}
 
 
 def replaced(page: str, made: Mapping[str, str]) -> str:
@@ -58,6 +55,14 @@ def _ratio(row: Row | None) -> str:
         return f"{row.ratio:.2f}"
     shown = f"{row.ratio:.2f} {'≤' if row.ratio <= row.goal else '>'} {row.goal:.2f}"
     return shown if row.holds else f"**{shown}**"
+
+
+def _open(results: Results) -> str:
+    return _operations(results, "", ("handwritten", "fastcrud"))
+
+
+def _guarded(results: Results) -> str:
+    return _operations(results, ".guarded", ("handwritten",))
 
 
 def _operations(results: Results, title: str, peers: Sequence[str]) -> str:
@@ -124,10 +129,43 @@ def _wire(results: Results) -> str:
     return _table(["operation", "app", "requests/s", "p50", "p99", "time for each, ours / theirs", "p99 / p50"], lines)
 
 
+def _plain(prefix: str) -> Callable[[Results], str]:
+    """A table of CPU time, one comparison per line."""
+
+    def make(results: Results) -> str:
+        return _table(
+            ["measured", "ours", "beside", "theirs", "ratio"],
+            (
+                [row.name.removeprefix(prefix).removesuffix(".cpu"), *_sides(row), _ratio(row)]
+                for row in results.values()
+                if row.name.startswith(prefix) and not row.name.endswith(".wall")
+            ),
+        )
+
+    return make
+
+
+def _sides(row: Row) -> list[str]:
+    unit = next((unit for end, unit in UNITS.items() if row.name.endswith(end)), "")
+    return [f"{row.ours_us:.1f}{unit}", row.peer, f"{row.peer_us:.1f}{unit}"]
+
+
 def _figures(pace: float, p50: float, p99: float) -> list[str]:
     return [f"{1e6 / pace:,.0f}", f"{p50 / 1e3:.1f} ms", f"{p99 / 1e3:.1f} ms"]
 
 
+TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
+    "operations": (r"crud\.\w+\.(get|list|filtered|create|patch|delete)", _open),
+    "guarded": (r"crud\.\w+\.guarded\.", _guarded),
+    "places": (r"crud\.\w+\.(depth|count|include|filters)\.", _places),
+    "exports": (r"crud\.\w+\.export\.\w+\.wall", _exports),
+    "memory": (r"crud\.\w+\.export\.\w+\.rss_mb", _memory),
+    "wire": (r"crud\.\w+\.wire\.", _wire),
+    **{name: (rf"{name}\.", _plain(f"{name}.")) for name in ("stack", "errors", "limits", "cache", "auth")},
+}
+"""By the names of their markers: of which rows they are made, and by what."""
+
+
 if __name__ == "__main__":
-    rows = [Row(**it) for it in json.loads(Path(sys.argv[1]).read_text())]
+    rows = [Row(**it) for name in sys.argv[1:] for it in json.loads(Path(name).read_text())]
     PAGE.write_text(replaced(PAGE.read_text(), tables(rows)))

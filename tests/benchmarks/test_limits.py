@@ -19,9 +19,9 @@ async def test_limits_are_set_beside_budgets_and_peers() -> None:
     goals = [(row.name, row.goal) for row in rows if row.goal is not None]
     assert goals == [
         ("limits.memory.policy.added.cpu", 1.0),
-        ("limits.memory.dependency.added.cpu", 1.0),
+        ("limits.memory.dependency.itself.cpu", 1.0),
         ("limits.redis.policy.added.cpu", 1.0),
-        ("limits.redis.dependency.added.cpu", 1.0),
+        ("limits.redis.dependency.itself.cpu", 1.0),
         ("limits.redis.policy.trips", 1.0),
         ("limits.redis.dependency.trips", 1.0),
     ]
