@@ -148,13 +148,13 @@ class HttpExchange(_Exchange):
 
     def outcome(self, failure: BaseException | None) -> Outcome:
         """How the request ended, given the exception that it ended with."""
+        if self.complete and failure is None and self.status is not None and self.status < _SERVER_ERRORS:
+            return "ok"
         if not self.complete and (self.client_left or isinstance(failure, ClientDisconnect)):
             return "disconnect"
         if not self.complete and self.status is not None:
             return "truncated"
-        if failure is not None or self.status is None or self.status >= _SERVER_ERRORS:
-            return "error"
-        return "ok"
+        return "error"
 
 
 class WebSocketExchange(_Exchange):

@@ -171,11 +171,16 @@ class _Index:
         for mounted in _mounts_below(self._router.routes):
             # The endpoint of a request that got to the mount and no further; below visible routes that is: to no route.
             self._places.setdefault(id(mounted), [])
+        # As most endpoints are: at one place, with one pattern.
+        alone = {
+            key: found[0] for key, found in self._places.items() if len(found) == 1 and len(found[0].patterns) == 1
+        }
+        self._alone = {key: (place.patterns[0].match, place.template) for key, place in alone.items()}
 
     def template(self, endpoint: object, path: str, method: str | None) -> str | None:
-        places = self._places.get(id(endpoint))
-        if places is not None and len(places) == 1 and places[0].holds(path):
-            return places[0].template  # as most are, on most requests
+        alone = self._alone.get(id(endpoint))
+        if alone is not None and alone[0](path) is not None:
+            return alone[1]
         places = self._places_of(endpoint)
         place = _first(self._opaque if places is None else places, path, method)
         if place is None and places:

@@ -1,7 +1,7 @@
 """The short way of the access event comes to the same bytes as structlog's chain."""
 
 import io
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from fastapi_kit.logs import _access, _rendering, configure
 
 NOW = "2026-01-02T03:04:05.000006Z"
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "method": "GET",
     "url": "/items/7",
     "route": "/items/{item_id}",
@@ -55,6 +55,12 @@ def output(logging_as_it_was: None) -> io.StringIO:
     return output
 
 
+def split(fields: Mapping[str, Any]) -> tuple[_access.Access, dict[str, Any]]:
+    """The fields of every event, and those of few."""
+    more = {name: value for name, value in fields.items() if name not in PLAIN}
+    return _access.Access(**{name: fields[name] for name in PLAIN}), more
+
+
 def written(output: io.StringIO) -> str:
     """What was written since it was last asked."""
     text = output.getvalue()
@@ -82,16 +88,17 @@ def test_short_way_and_chain_write_the_same(
         bind_contextvars(**context, **({} if request_id is None else {"request_id": request_id}))
         getattr(structlog.get_logger("fastapi_kit.access"), level)("request", **fields)
         general = written(output)
-        _access.AccessLog().write(level, fields, get_contextvars())
+        access, more = split(fields)
+        _access.AccessLog().write(level, access, more, get_contextvars())
         assert written(output) == general
         if {"event", "level", "exc_info"}.isdisjoint(context):
-            assert _access.access_line(level, fields, get_contextvars()).decode() + "\n" == general
+            assert _access.access_line(level, access, more, get_contextvars()).decode() + "\n" == general
 
 
 def test_short_way_needs_no_chain(output: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `configure` has set up for JSON is not run; the console's is."""
     log = _access.AccessLog()
-    log.write("info", PLAIN, get_contextvars())
+    log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
     written(output)
 
     def fail(*_: object, **__: object) -> None:
@@ -99,24 +106,24 @@ def test_short_way_needs_no_chain(output: io.StringIO, monkeypatch: pytest.Monke
 
     bound = structlog.BoundLoggerBase
     monkeypatch.setattr(bound, "_proxy_to_logger", fail)
-    log.write("info", PLAIN, get_contextvars())
+    log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
     assert '"event":"request"' in written(output)
     configure("INFO", "console", stream=output)
     with pytest.raises(AssertionError):
-        log.write("info", PLAIN, get_contextvars())
+        log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
 
 
 def test_processors_of_others_are_run(output: io.StringIO) -> None:
     """A chain that was changed after `configure` is the one that counts."""
     log = _access.AccessLog()
-    log.write("info", PLAIN, get_contextvars())
+    log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
     written(output)
 
     def of_the_shop(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {**event, "service": "shop"}
 
     structlog.configure(processors=[of_the_shop, *structlog.get_config()["processors"]])
-    log.write("info", PLAIN, get_contextvars())
+    log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
     assert '"service":"shop"' in written(output)
 
 
@@ -124,7 +131,7 @@ def test_level_holds_on_the_short_way(output: io.StringIO) -> None:
     """Events below the level are not written."""
     configure("WARNING", "json", stream=output)
     log = _access.AccessLog()
-    log.write("info", PLAIN, get_contextvars())
+    log.write("info", _access.Access(**PLAIN), {}, get_contextvars())
     assert not written(output)
-    log.write("error", PLAIN, get_contextvars())
+    log.write("error", _access.Access(**PLAIN), {}, get_contextvars())
     assert written(output).count("\n") == 1

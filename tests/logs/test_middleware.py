@@ -155,7 +155,7 @@ def test_event_has_the_fields_of_the_reference_and_more() -> None:
         "url": "/items/7",
         "route": "/items/{item_id}",
         "status_code": 200,
-        "duration": 0.5,
+        "duration": 0.25,
         "bytes": len(response.content),
         "user_agent": "curl/8",
         "client": "testclient",

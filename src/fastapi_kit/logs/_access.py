@@ -9,14 +9,14 @@ property test compares the bytes.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic_core import to_json
 
 from fastapi_kit.logs._redaction import escape_controls, redact
 from fastapi_kit.logs._rendering import LineLoggers, json_line, now_as_text
-from fastapi_kit.logs._traces import add_trace
+from fastapi_kit.logs._traces import add_trace, is_traced
 
 ACCESS_LOGGER = "fastapi_kit.access"
 """The logger that writes the access events."""
@@ -24,8 +24,6 @@ ACCESS_LOGGER = "fastapi_kit.access"
 _EVENT = "request"
 _NULL = "null"
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_FIELDS = 9
-"""How many fields every event has."""
 _WRITTEN_OUT = 0.0001
 """Seconds from which Python and JSON write a number alike."""
 # Names that steer the chain, or that it sets itself.
@@ -34,81 +32,90 @@ _NOT_ORDINARY = frozenset(
 )
 
 
+class Access(NamedTuple):
+    """The fields that every access event has, in their order, by names that are no secrets."""
+
+    method: str
+    url: str
+    route: str | None
+    status_code: int | None
+    duration: float
+    bytes: int
+    user_agent: str | None
+    client: str | None
+    outcome: str
+
+
 class AccessLog:
     """Writes access events to wherever structlog is configured to write."""
 
     def __init__(self) -> None:
-        self._seen: tuple[object, ...] = ()
+        self._factory: object = None
+        self._processors: list[Any] = []
+        self._wrapper_class: object = None
         self._logger: Any = None
         self._direct: LineLoggers | None = None
 
-    def write(self, level: str, fields: Mapping[str, Any], bound: Mapping[str, Any]) -> None:
+    def write(self, level: str, access: Access, more: Mapping[str, Any], bound: Mapping[str, Any]) -> None:
         """Write an event.
 
         Args:
             level: `debug`, `info`, `warning` or `error`.
-            fields: Texts, numbers and nulls, by names that are no secrets.
+            access: Its fields.
+            more: Those that few events have, of the same kinds.
             bound: What is bound to the request, as structlog's `get_contextvars` gives it.
         """
         config = structlog.get_config()
-        made_from = (config["processors"], config["wrapper_class"], config["logger_factory"])
-        if made_from != self._seen:  # compares by identity first; tests replace what is in the list of processors
-            self._prepare(*made_from)
+        factory, processors, wrapper_class = config["logger_factory"], config["processors"], config["wrapper_class"]
+        # Tests replace what is in the list of processors.
+        if factory is not self._factory or processors != self._processors or wrapper_class is not self._wrapper_class:
+            self._prepare(factory, processors, wrapper_class)
         direct = self._direct
         if direct is None:
-            getattr(self._logger, level)(_EVENT, **fields)
+            getattr(self._logger, level)(_EVENT, **access._asdict(), **more)
         elif _NUMBERS[level] >= direct.level:
             if _NOT_ORDINARY.isdisjoint(bound):
-                direct.lines.write(access_line(level, fields, bound))
+                direct.lines.write(access_line(level, access, more, bound))
             else:
-                getattr(self._logger, level)(_EVENT, **fields)
+                getattr(self._logger, level)(_EVENT, **access._asdict(), **more)
 
-    def _prepare(self, processors: list[Any], wrapper_class: Any, factory: Any) -> None:
+    def _prepare(self, factory: Any, processors: list[Any], wrapper_class: Any) -> None:
         """Bind the logger anew, and look whether the short way leads to the same line."""
-        self._seen = ([*processors], wrapper_class, factory)
+        self._factory, self._processors, self._wrapper_class = factory, [*processors], wrapper_class
         self._logger = structlog.get_logger(ACCESS_LOGGER).bind()
         known = isinstance(factory, LineLoggers) and factory.as_json
         same = known and factory.processors == tuple(processors) and factory.wrapper_class is wrapper_class
         self._direct = factory if same else None
 
 
-def access_line(level: str, fields: Mapping[str, Any], bound: Mapping[str, Any]) -> bytes:
+def access_line(level: str, access: Access, more: Mapping[str, Any], bound: Mapping[str, Any]) -> bytes:
     """The line of an access event, without its end: byte by byte what the processors of `configure` make of it.
 
     Args:
         level: As in `AccessLog.write`.
-        fields: As there; the first nine are the same in all events.
+        access: As there.
+        more: As there.
         bound: As there.
     """
-    context = add_trace(None, level, {**bound})
-    if len(context) == 1 and len(fields) == _FIELDS and "request_id" in context:
-        text = _plain_line(level, context["request_id"], *fields.values())
+    if len(bound) == 1 and not more and "request_id" in bound and not is_traced():
+        text = _plain_line(level, bound["request_id"], access)
         if text is not None:
             return text.encode()
+    context = add_trace(None, level, {**bound})
     line: dict[str, Any] = {"timestamp": now_as_text(), "level": level, "event": _EVENT}
     if "request_id" in context:
         line["request_id"] = context.pop("request_id")
     line["logger"] = ACCESS_LOGGER
-    line.update(fields)
+    line.update(access._asdict())
+    line.update(more)
     for name, value in context.items():
         line.setdefault(name, value)
     return json_line(escape_controls(None, level, redact(None, level, line)))
 
 
-def _plain_line(  # noqa: PLR0913, PLR0917 - the fields of the event
-    level: str,
-    request_id: Any,
-    method: str,
-    url: str,
-    route: str | None,
-    status: int | None,
-    duration: float,
-    size: int,
-    user_agent: str | None,
-    client: str | None,
-    outcome: str,
-) -> str | None:
+def _plain_line(level: str, request_id: Any, access: Access) -> str | None:
     """The line, if none of its texts has a character that JSON or a terminal does not take as it is."""
+    method, url, route, status, duration, size, user_agent, client, outcome = access
     texts = f"{request_id}{method}{url}{route}{user_agent}{client}"
     if not texts.isascii() or not texts.isprintable() or '"' in texts or "\\" in texts or type(request_id) is not str:
         return None

@@ -39,16 +39,18 @@ class LineStream:
         if stream is not self._known:
             self._look_at(stream)
         try:
-            pipe = self._pipe
-            if pipe is not None:
-                pipe.write(_encoded(line, stream) + b"\n")
+            descriptor = self._descriptor
+            if descriptor is None:
+                with self._lock:
+                    _write_text((line.decode() if isinstance(line, bytes) else line) + "\n", stream)
+                return
+            data = (line if isinstance(line, bytes) else _encoded(line, stream)) + b"\n"
+            if self._pipe is not None:
+                self._pipe.write(data)
                 return
             with self._lock:
-                if self._descriptor is not None:
-                    stream.flush()  # what was printed before
-                    write_all(self._descriptor, _encoded(line, stream) + b"\n")
-                else:
-                    _write_text((line.decode() if isinstance(line, bytes) else line) + "\n", stream)
+                stream.flush()  # what was printed before
+                write_all(descriptor, data)
         except OSError:  # the pipe is broken; what is there next time may be another
             self._known = None
         except ValueError:  # the stream is closed

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from fastapi_kit._asgi import REQUEST_ID, header
+from fastapi_kit._asgi import REQUEST_ID
 from fastapi_kit._clock import SYSTEM_CLOCK, Clock
 from fastapi_kit._exchange import (
     HttpExchange,
@@ -21,7 +21,7 @@ from fastapi_kit._exchange import (
     observed,
 )
 from fastapi_kit._routes import template
-from fastapi_kit.logs._access import AccessLog
+from fastapi_kit.logs._access import Access, AccessLog
 from fastapi_kit.logs._configure import adopt_servers
 from fastapi_kit.logs._ids import RequestIds
 from fastapi_kit.logs._traces import add_trace
@@ -93,6 +93,7 @@ class RequestContextMiddleware:
         self._slow = float("inf") if slow is None else slow
         self._observers = Observers(observers)
         self._clock = clock
+        self._answered = None if slow is None else clock.monotonic  # who asks for nothing slow need not know
         self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,11 +104,12 @@ class RequestContextMiddleware:
                 adopt_servers()
             await self.app(scope, receive, send)
             return
-        given = header(scope["headers"], self._header)
+        sent = dict(scope["headers"])
+        given = sent.get(self._header)
         request_id = given.decode("ascii") if given is not None and _VALID_ID.fullmatch(given) else _IDS.new()
         scope[REQUEST_ID] = request_id
         now = self._clock.monotonic
-        exchange = exchange_of(kind, receive, send, (self._header, request_id.encode("ascii")), now)
+        exchange = exchange_of(kind, receive, send, (self._header, request_id.encode("ascii")), self._answered)
         before = copy_context()
         if _ID.set(request_id).old_value not in _UNBOUND:
             # Left by a request that failed, or that this task was started in (pipelining): nothing of it belongs here.
@@ -127,50 +129,56 @@ class RequestContextMiddleware:
             seen = observed(exchange, scope, template(scope), ended - started, failure)
             self._observers.ended(seen)
             bound = get_contextvars()
-            level, event = self._event(scope, seen, exchange, (exchange.answered or ended) - started, failure)
-            self._log.write(level, event, bound)
+            waited = (exchange.answered or ended) - started
+            self._tell(scope, sent.get(b"user-agent"), seen, exchange, waited, failure, bound)
             if failure is None:
                 _restore(before, bound)
             else:
                 bind_contextvars(**add_trace(None, "", {}))
 
-    def _event(
+    def _tell(  # noqa: PLR0913, PLR0917 - all that is known at the end
         self,
         scope: Scope,
+        user_agent: bytes | None,
         seen: Observed,
         exchange: HttpExchange | WebSocketExchange,
         waited: float,
         failure: BaseException | None,
-    ) -> tuple[str, dict[str, Any]]:
+        bound: Mapping[str, Any],
+    ) -> None:
         path = scope["path"]
         client = scope.get("client")
-        event: dict[str, Any] = {
-            "method": seen.method,
-            "url": path[:_LONGEST_URL],
-            "route": seen.route,
-            "status_code": seen.status,
-            "duration": round(seen.duration, 6),
-            "bytes": seen.size,
-            "user_agent": _text(header(scope["headers"], b"user-agent")),
-            "client": client[0] if client else None,
-            "outcome": seen.outcome,
-        }
+        access = Access(
+            seen.method,
+            path[:_LONGEST_URL],
+            seen.route,
+            seen.status,
+            round(seen.duration, 6),
+            seen.size,
+            None if user_agent is None else user_agent[:_LONGEST_USER_AGENT].decode("latin-1"),
+            client[0] if client else None,
+            seen.outcome,
+        )
         level = self._level(seen, path)
+        more: dict[str, Any] = {}
         if waited >= self._slow and seen.kind == "http":
-            event["slow"] = True
+            more["slow"] = True
             level = "error" if level == "error" else "warning"
         if seen.kind == "websocket":
-            event["close_code"] = exchange.close_code
+            more["close_code"] = exchange.close_code
         if failure is not None:
-            event["error"] = type(failure).__qualname__
-        return level, event
+            more["error"] = type(failure).__qualname__
+        self._log.write(level, access, more, bound)
 
     def _level(self, seen: Observed, path: str) -> str:
-        level, status = _LEVELS[seen.outcome], seen.status or 0
-        if (level == "info" and status < _REFUSED) or status == _UNAVAILABLE:
-            quiet = self._quiet
-            if seen.route in quiet or path in quiet or path.startswith(self._quiet_below):
-                return "debug" if level == "info" else "warning"
+        level = _LEVELS[seen.outcome]
+        quiet = self._quiet
+        if seen.route in quiet or path in quiet or path.startswith(self._quiet_below):
+            status = seen.status or 0
+            if level == "info" and status < _REFUSED:
+                return "debug"
+            if status == _UNAVAILABLE:
+                return "warning"
         return level
 
 
@@ -181,7 +189,3 @@ def _restore(before: Context, bound: Mapping[str, Any]) -> None:
         return
     clear_contextvars()
     bind_contextvars(**before.run(get_contextvars))
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value[:_LONGEST_USER_AGENT].decode("latin-1")

@@ -10,9 +10,14 @@ def add_trace(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) 
 
     Where the SDK of OpenTelemetry was not imported nobody traces, and this costs a look into a dictionary.
     """
-    if "opentelemetry.sdk.trace" in sys.modules:
+    if is_traced():
         span = sys.modules["opentelemetry.trace"].get_current_span().get_span_context()
         if span.is_valid:
             event_dict.setdefault("trace_id", f"{span.trace_id:032x}")
             event_dict.setdefault("span_id", f"{span.span_id:016x}")
     return event_dict
+
+
+def is_traced() -> bool:
+    """Whether anything in this process may trace."""
+    return "opentelemetry.sdk.trace" in sys.modules
