@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from fastapi_kit.app import create_app
+from fastapi_kit.cache import Cache
+from fastapi_kit.cache.redis import RedisCache
 from fastapi_kit.db import Database
 from fastapi_kit.metrics import Metrics
+from fastapi_kit.ratelimit import RateLimit
+from fastapi_kit.redis import RedisClient
 
 from .accounts import make_auth
 from .data import CREDIT
@@ -23,9 +27,12 @@ Continents, countries and cities of the world, and the visits that you make once
 
 
 def make_app(settings: AtlasSettings) -> FastAPI:
-    """Make the app, on the database that `settings` names."""
+    """Make the app, on the database and the Redis that `settings` name; it does without the latter."""
     database = Database(settings.database_url.get_secret_value())
+    redis = None if settings.redis_url is None else RedisClient(settings.redis_url.get_secret_value())
+    cache = Cache(None if redis is None else RedisCache(redis))
     auth = make_auth(settings, database)
+    exports = RateLimit(f"{settings.exports_per_minute}/minute")
 
     @asynccontextmanager
     async def tables(_app: FastAPI) -> AsyncGenerator[None]:
@@ -41,7 +48,10 @@ def make_app(settings: AtlasSettings) -> FastAPI:
         resources=[tables],
         metrics=Metrics(),
         auth=auth,
-        routers=make_routers(auth),
+        redis=redis,
+        limits={"GET /cities.csv": exports, "GET /cities.ndjson": exports},
+        cache=cache,
+        routers=make_routers(auth, cache),
     )
 
 

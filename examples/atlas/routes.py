@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from fastapi_kit.auth import Auth
-from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Many, One, Query, Version, of_principal
+from fastapi_kit.cache import Cache, cached
+from fastapi_kit.crud import RANGE, TEXT, CRUDRouter, Many, One, OverrideContext, Query, Version, of_principal
 from fastapi_kit.schemas import ISO_DATE, WHOLE, Schema, text
 
 from .models import City, Continent, Country, User, Visit
@@ -22,7 +23,7 @@ class VisitCreate(Schema, strict=True):
     note: Annotated[str, text(max_length=500)] | None = None
 
 
-def make_routers(auth: Auth[User]) -> tuple[APIRouter, ...]:
+def make_routers(auth: Auth[User], cache: Cache) -> tuple[APIRouter, ...]:
     """The routers, in the order in which they are included: everybody reads of places, and users keep visits."""
     may_edit = Depends(auth.require("places:write"))
     by_editors = {name: [may_edit] for name in ("create", "replace", "update", "delete")}
@@ -34,6 +35,12 @@ def make_routers(auth: Auth[User]) -> tuple[APIRouter, ...]:
         dependencies=by_editors,
         query=Query(default_sort="name", count="exact"),
     )
+    continents.after_commit(cache.forget)
+
+    @continents.override("list")
+    @cached(60, scope="public", tags=["continent"])
+    async def list_continents(context: OverrideContext) -> object:
+        return await context.default()
 
     countries = CRUDRouter(
         Country,

@@ -1,6 +1,9 @@
 """The atlas through its API, on every database."""
 
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,6 +17,7 @@ from fastapi_kit.db import Database
 from fastapi_kit.settings import SecretURL
 from fastapi_kit.testing import client
 from tests.examples.worlds import SMALL, two_countries
+from tests.redis_server import redis_server
 
 pytestmark = pytest.mark.anyio
 
@@ -25,15 +29,22 @@ PASSWORD = "a kettle of fish"
 async def api(database: Database) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the atlas on a small world."""
     await seed(database, SMALL)
-    url = database.url.render_as_string(hide_password=False)
-    app = make_app(AtlasSettings(database_url=SecretURL(url)))
-    hashed = await PasswordHasher(deadline=1).hash(PASSWORD)
-    users = SQLUserStore(database, User)
     for email, role in (("eve@example.com", "editor"), ("ann@example.com", "reader"), ("bob@example.com", "reader")):
-        await users.add(NewUser(email, hashed, roles=(role,)))
-    async with client(app) as api:
+        await add_user(database, email, role)
+    async with client(make_app(settings_of(database))) as api:
         api.headers.update(await log_in(api, "eve@example.com"))
         yield api
+
+
+def settings_of(database: Database, **settings: Any) -> AtlasSettings:
+    """Those of an atlas on this database."""
+    return AtlasSettings(database_url=SecretURL(database.url.render_as_string(hide_password=False)), **settings)
+
+
+async def add_user(database: Database, email: str, role: str) -> None:
+    """Somebody with this role, whose password is `PASSWORD`."""
+    hashed = await PasswordHasher(deadline=1).hash(PASSWORD)
+    await SQLUserStore(database, User).add(NewUser(email, hashed, roles=(role,)))
 
 
 async def log_in(api: httpx2.AsyncClient, email: str) -> dict[str, str]:
@@ -194,18 +205,43 @@ async def test_the_demo_has_a_login(database: Database) -> None:
     await create_tables(database)
     password = await add_demo_user(database)
     assert await add_demo_user(database) is None
-    url = database.url.render_as_string(hide_password=False)
-    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+    async with client(make_app(settings_of(database))) as api:
         form = {"username": DEMO_EMAIL, "password": password}
         response = await api.post("/auth/token", data=form)
         assert response.status_code == 200
         assert response.json()["scope"] == "places:write visits"
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_continents_are_cached_until_one_is_changed(database: Database, tmp_path: Path, processes: int) -> None:
+    """In the process, and for several on Redis, where each finds and forgets what another one has cached."""
+    await seed(database, SMALL)
+    await add_user(database, "eve@example.com", "editor")
+    async with AsyncExitStack() as stack:
+        redis_url = SecretURL(stack.enter_context(redis_server(tmp_path)).url) if processes > 1 else None
+        settings = settings_of(database, redis_url=redis_url)
+        apis = [await stack.enter_async_context(client(make_app(settings))) for _ in range(processes)]
+        assert "hit" not in (await apis[0].get("/continents")).headers["cache-status"]
+        assert "hit" in (await apis[-1].get("/continents")).headers["cache-status"]
+        eve = await log_in(apis[0], "eve@example.com")
+        assert (await apis[0].patch("/continents/EU", json={"name": "Aurope"}, headers=eve)).status_code == 200
+        assert "Aurope" in (await apis[-1].get("/continents")).text
+
+
+async def test_exports_are_limited(database: Database) -> None:
+    """The answer says how often, and when again; other lists are not concerned."""
+    await seed(database, SMALL)
+    async with client(make_app(settings_of(database, exports_per_minute=2))) as api:
+        assert [(await api.get("/cities.csv")).status_code for _ in range(3)] == [200, 200, 429]
+        refused = await api.get("/cities.csv")
+        assert refused.headers["ratelimit-policy"] == '"2/minute";q=2;w=60'
+        assert int(refused.headers["retry-after"]) <= 30
+        assert (await api.get("/cities")).status_code == 200
+
+
 async def test_it_serves_an_empty_database(database: Database) -> None:
     """`--no-seed` on a new database gives an empty world, not errors."""
-    url = database.url.render_as_string(hide_password=False)
-    async with client(make_app(AtlasSettings(database_url=SecretURL(url)))) as api:
+    async with client(make_app(settings_of(database))) as api:
         answer = await api.get("/cities")
     assert answer.json() == {
         "items": [],
