@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
 DATABASES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 OPERATIONS = ("get", "list20", "list100", "filtered", "create", "patch", "delete")
 ABSENT = "?"
-UNITS = {".cpu": " µs", ".p99": " µs", ".rss_mb": " MB"}
+UNITS = {"cpu": " µs", ".p99": " µs", ".rss_mb": " MB"}
 
 Results = Mapping[tuple[str, str], Row]
 """Rows by name and peer."""
