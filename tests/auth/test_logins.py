@@ -87,6 +87,7 @@ async def test_a_logout_ends_the_access_token_at_once() -> None:
         assert (await api.get("/mine", headers=bearer(there))).status_code == 200
         assert (await api.post("/auth/logout-all", headers=bearer(there))).status_code == 204
         assert (await api.get("/mine", headers=bearer(there))).status_code == 401
+        assert service.kinds == ["login", "login", "logout", "logout_all"]
 
 
 async def test_sessions_are_listed_and_ended() -> None:
@@ -97,9 +98,12 @@ async def test_sessions_are_listed_and_ended() -> None:
     async with service.client() as api:
         here = await log_in(api)
         service.clock.advance(1)
+        api.headers = [(b"user-agent", b"Browser/\xad" + 1_000 * b"9")]  # a soft hyphen, and more than one reads
         there = await log_in(api)
         stranger = await log_in(api, "bob@example.com")
         listed = (await api.get("/auth/sessions", headers=bearer(here))).json()
+        assert listed[0]["user_agent"].startswith("Browser/99")
+        assert len(listed[0]["user_agent"]) < 1_000
         assert [session["current"] for session in listed] == [False, True]
         path = f"/auth/sessions/{listed[0]['id']}"
         assert (await api.delete(path, headers=bearer(stranger))).status_code == 404
@@ -176,6 +180,36 @@ async def test_an_old_hash_is_made_anew() -> None:
         assert stored is not None
         assert (stored.hashed_password or "").startswith("$argon2id$")
         await log_in(api)
+
+
+@pytest.mark.parametrize(("meanwhile", "status"), [("the same", 200), ("another", 401), ("gone", 401)])
+async def test_an_old_hash_may_be_replaced_by_somebody_else(
+    meanwhile: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another login of the same moment makes no difference; another password does, and so does the end of the user."""
+    service = Service(parts={"hasher": PasswordHasher(CHEAP, legacy=("bcrypt",), deadline=0.01, bcrypt_rounds=4)})
+    user = await service.add()
+    users, write = service.users, service.users.set_password
+    await write(user.id, cast("Any", CryptContext)(["bcrypt"], bcrypt__rounds=4).hash(PASSWORD))
+    theirs = await service.auth.parts.hasher.hash(PASSWORD if meanwhile == "the same" else OTHER_PASSWORD)
+
+    async def nobody(_user_id: str) -> None:
+        return None
+
+    async def written_meanwhile(user_id: str, hashed_password: str, /, *, replacing: str | None = None) -> bool:
+        await write(user_id, theirs)
+        written = await write(user_id, hashed_password, replacing=replacing)
+        if meanwhile == "gone":
+            monkeypatch.setattr(users, "get", nobody)
+        return written
+
+    monkeypatch.setattr(users, "set_password", written_meanwhile)
+    async with service.client() as api:
+        response = await api.post("/auth/token", data={"username": "ann@example.com", "password": PASSWORD})
+        assert response.status_code == status
+    left = await users.find("ann@example.com")
+    assert left is not None
+    assert left.hashed_password == theirs
 
 
 async def test_a_password_that_is_changed_during_a_login_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
