@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
@@ -90,6 +90,7 @@ async def test_without_redis_each_process_counts_by_itself(tmp_path: Path, clock
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60))
+@example([(0, False), (21.406126312670192, False), (31.406126312670192, False), (0, False), (0, True), (0, False)])
 def test_nobody_waits_longer_than_told(steps: list[tuple[float, bool]]) -> None:
     """Who waits as long as they are told is let in; who comes earlier is told what is left, and loses nothing."""
     known, now = None, 0.0

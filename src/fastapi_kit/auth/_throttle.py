@@ -60,7 +60,7 @@ def attempted(known: Attempts | None, backoff: Backoff, now: float) -> tuple[flo
     if known is None or known.forgotten_at <= now:
         known = Attempts(0, now, now)
     if known.next_at > now:
-        return known.next_at - now, known
+        return min(known.next_at - now, backoff.longest), known  # the difference of two sums may be a bit more
     number = known.number + 1
     next_at = now + backoff.wait_after(number)
     return 0.0, Attempts(number, next_at, max(next_at, now + backoff.forget))
