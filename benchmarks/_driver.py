@@ -4,15 +4,16 @@ An HTTP client costs several times what the app does, so none is used. A `Call` 
 `InProcess.send` copies its scope (frameworks write into it), feeds the body and collects the answer.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 from zlib import crc32
 
 from starlette.types import ASGIApp, Message, Scope
+
+from fastapi_kit.testing._lifespan import started
 
 _HEADERS = ((b"host", b"bench.test"), (b"user-agent", b"bench/1"), (b"accept", b"*/*"))
 
@@ -127,33 +128,11 @@ async def running(app: ASGIApp) -> AsyncGenerator[InProcess]:
     """Run the lifespan of `app` around the block, as a server does.
 
     Raises:
-        RuntimeError: The app said that its start-up failed.
+        RuntimeError: The app cannot start.
     """
-    to_app: asyncio.Queue[Message] = asyncio.Queue()
-    from_app: asyncio.Queue[Message] = asyncio.Queue()
-    state: dict[str, Any] = {}
-    scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
-
-    async def lifespan() -> None:
+    async with AsyncExitStack() as stack:
         try:
-            await app(scope, to_app.get, from_app.put)
-        except Exception as error:  # noqa: BLE001  (an app without lifespan may raise anything; one that fails has said so)
-            await from_app.put({"type": "lifespan.startup.failed", "message": repr(error)})
-
-    task = asyncio.create_task(lifespan())
-    try:
-        await _exchange("startup", to_app, from_app)
-        try:
-            yield InProcess(app, state)
-        finally:
-            await _exchange("shutdown", to_app, from_app)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _exchange(phase: str, to_app: asyncio.Queue[Message], from_app: asyncio.Queue[Message]) -> None:
-    await to_app.put({"type": f"lifespan.{phase}"})
-    answer = await from_app.get()
-    if answer["type"] != f"lifespan.{phase}.complete":
-        raise RuntimeError(f"{phase} failed: {answer.get('message')}")
+            state = await stack.enter_async_context(started(app))
+        except Exception as error:
+            raise RuntimeError(f"startup failed: {error!r}") from error
+        yield InProcess(app, state)

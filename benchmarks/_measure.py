@@ -85,6 +85,11 @@ async def time_batch(contender: Contender, calls: int) -> Sample:
     return Sample(cpu / calls * 1e6, wall / calls * 1e6)
 
 
+def added(its: Sequence[Sample], others: Sequence[Sample]) -> list[float]:
+    """Microseconds of CPU time that one takes more than the other, in each round."""
+    return [it.cpu - other.cpu for it, other in zip(its, others, strict=True)]
+
+
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the per-round ratios."""
     return median(one / other for one, other in zip(ours, theirs, strict=True))

@@ -56,6 +56,18 @@ def row(name: str, ours: Sequence[float], peer: str, theirs: Sequence[float], go
     return Row(name, round(median(ours), 1), peer, round(median(theirs), 1), round(ratio, 3), wanted, holds)
 
 
+def within(name: str, more: Sequence[float], peer: str, budget: float, allowance: float) -> Row:
+    """The row of what is taken more, beside what that may be."""
+    goal = Goal(1.0, allowance)
+    ratio = round(median(more) / budget, 3)
+    return Row(name, round(median(more), 1), peer, round(budget, 1), ratio, goal.ratio, goal.met_by(ratio))
+
+
+def budget_here(budget: float, usual: float, samples: Sequence[Sample]) -> float:
+    """A budget as it is on this machine: larger if what usually takes so much CPU time takes more; it never shrinks."""
+    return budget * max(1.0, median(sample.cpu for sample in samples) / usual)
+
+
 def as_json(rows: Sequence[Row]) -> str:
     """A JSON list, one row per line."""
     return "[\n" + ",\n".join("  " + json.dumps(asdict(row)) for row in rows) + "\n]"

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ._report import Row
@@ -55,14 +56,6 @@ def _ratio(row: Row | None) -> str:
         return f"{row.ratio:.2f}"
     shown = f"{row.ratio:.2f} {'≤' if row.ratio <= row.goal else '>'} {row.goal:.2f}"
     return shown if row.holds else f"**{shown}**"
-
-
-def _open(results: Results) -> str:
-    return _operations(results, "", ("handwritten", "fastcrud"))
-
-
-def _guarded(results: Results) -> str:
-    return _operations(results, ".guarded", ("handwritten",))
 
 
 def _operations(results: Results, title: str, peers: Sequence[str]) -> str:
@@ -129,20 +122,16 @@ def _wire(results: Results) -> str:
     return _table(["operation", "app", "requests/s", "p50", "p99", "time for each, ours / theirs", "p99 / p50"], lines)
 
 
-def _plain(prefix: str) -> Callable[[Results], str]:
+def _plain(results: Results, prefix: str) -> str:
     """A table of CPU time, one comparison per line."""
-
-    def make(results: Results) -> str:
-        return _table(
-            ["measured", "ours", "beside", "theirs", "ratio"],
-            (
-                [row.name.removeprefix(prefix).removesuffix(".cpu"), *_sides(row), _ratio(row)]
-                for row in results.values()
-                if row.name.startswith(prefix) and not row.name.endswith(".wall")
-            ),
-        )
-
-    return make
+    return _table(
+        ["measured", "ours", "beside", "theirs", "ratio"],
+        (
+            [row.name.removeprefix(prefix).removesuffix(".cpu"), *_sides(row), _ratio(row)]
+            for row in results.values()
+            if row.name.startswith(prefix) and not row.name.endswith(".wall")
+        ),
+    )
 
 
 def _sides(row: Row) -> list[str]:
@@ -155,13 +144,19 @@ def _figures(pace: float, p50: float, p99: float) -> list[str]:
 
 
 TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
-    "operations": (r"crud\.\w+\.(get|list|filtered|create|patch|delete)", _open),
-    "guarded": (r"crud\.\w+\.guarded\.", _guarded),
+    "operations": (
+        r"crud\.\w+\.(get|list|filtered|create|patch|delete)",
+        partial(_operations, title="", peers=("handwritten", "fastcrud")),
+    ),
+    "guarded": (r"crud\.\w+\.guarded\.", partial(_operations, title=".guarded", peers=("handwritten",))),
     "places": (r"crud\.\w+\.(depth|count|include|filters)\.", _places),
     "exports": (r"crud\.\w+\.export\.\w+\.wall", _exports),
     "memory": (r"crud\.\w+\.export\.\w+\.rss_mb", _memory),
     "wire": (r"crud\.\w+\.wire\.", _wire),
-    **{name: (rf"{name}\.", _plain(f"{name}.")) for name in ("stack", "errors", "limits", "cache", "auth")},
+    **{
+        name: (rf"{name}\.", partial(_plain, prefix=f"{name}."))
+        for name in ("stack", "errors", "limits", "cache", "auth")
+    },
 }
 """By the names of their markers: of which rows they are made, and by what."""
 

@@ -3,15 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from statistics import median
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
 
 from benchmarks._driver import Call, running
-from benchmarks._measure import measure
+from benchmarks._measure import added, measure
 from benchmarks._mode import Mode, Say
-from benchmarks._report import Row
+from benchmarks._report import Row, within
 from benchmarks._work import Repeated, sending
 from fastapi_kit.auth import (
     Auth,
@@ -36,11 +35,8 @@ async def requests(mode: Mode, say: Say) -> list[Row]:
     say("auth.request")
     async with _contenders() as contenders:
         samples = await measure(contenders, mode.pace)
-    known, anonymous = ([it.cpu for it in samples[name]] for name in ("known", "anonymous"))
-    more = median(one - other for one, other in zip(known, anonymous, strict=True))
-    ratio = round(more / MOST, 3)
-    holds = ratio <= mode.allowance
-    return [Row("auth.request.added_cpu", round(more, 1), "60 µs", MOST, ratio, 1.0, holds)]
+    more = added(samples["known"], samples["anonymous"])
+    return [within("auth.request.added_cpu", more, "60 µs", MOST, mode.allowance)]
 
 
 @asynccontextmanager

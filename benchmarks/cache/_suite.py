@@ -4,14 +4,13 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from statistics import median
 
 from starlette.types import ASGIApp
 
 from benchmarks._driver import Call, InProcess, running
-from benchmarks._measure import Contender, Pace, Sample, measure
+from benchmarks._measure import Contender, Pace, Sample, added, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
-from benchmarks._report import Goal, Goals, Row, compare
+from benchmarks._report import Goals, Row, budget_here, compare, within
 from benchmarks._work import sending
 from fastapi_kit.idempotency import Idempotency
 
@@ -131,11 +130,8 @@ class Suite:
         endpoint: Sequence[Sample],
     ) -> Row:
         """What is taken more by one than by the other, beside the budget as it is on this machine."""
-        added = median(one.cpu - other.cpu for one, other in zip(with_it, without, strict=True))
-        here = budget * max(1.0, median(sample.cpu for sample in endpoint) / ENDPOINT)
-        goal = Goal(1.0, self.mode.allowance)
-        ratio = round(added / here, 3)
-        return Row(f"{name}.cpu", round(added, 1), "budget", round(here, 1), ratio, goal.ratio, goal.met_by(ratio))
+        here = budget_here(budget, ENDPOINT, endpoint)
+        return within(f"{name}.cpu", added(with_it, without), "budget", here, self.mode.allowance)
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from statistics import median
 from fastapi import Depends, FastAPI
 
 from benchmarks._driver import Call, running
-from benchmarks._measure import Contender, Pace, Sample, measure
+from benchmarks._measure import Contender, Pace, added, measure
 from benchmarks._mode import QUICK_ALLOWANCE, Mode, Say
-from benchmarks._report import Goal, Row
+from benchmarks._report import Row, budget_here, within
 from benchmarks._work import sending
 from fastapi_kit.redis import RedisClient
 from fastapi_kit.testing import client
@@ -65,11 +65,11 @@ class Suite:
         rows: list[Row] = []
         for store, redis_url, budget in (("memory", None, MEMORY), ("redis", url, REDIS)):
             say(f"limits.{store}")
-            rows += await self._on(f"limits.{store}", redis_url, budget)
+            rows += await self._added(f"limits.{store}", redis_url, budget)
         say("limits.redis.trips")
         return [*rows, *[await _trips(url, name) for name in ("policy", "dependency")]]
 
-    async def _on(self, name: str, redis_url: str | None, budget: float) -> list[Row]:
+    async def _added(self, name: str, redis_url: str | None, budget: float) -> list[Row]:
         prefix = f"bench-{os.urandom(6).hex()}:"
         apps: Mapping[str, FastAPI] = {
             "plain": app_with(),
@@ -84,30 +84,20 @@ class Suite:
         async with _started(apps) as contenders:
             samples = await measure(contenders, self.mode.pace)
         plain = samples["plain"]
-        here = budget * max(1.0, median(sample.cpu for sample in plain) / BARE)
-        added = {of: _added(its, plain) for of, its in samples.items()}
+        here = budget_here(budget, BARE, plain)
+        more = {of: added(its, plain) for of, its in samples.items()}
         return [
             _beside(f"{name}.plain", [sample.cpu for sample in plain], "where budgets are", [BARE]),
             *(
-                self._beside_budget(f"{name}.{called}", _added(samples[of], samples[to]), here)
+                within(f"{name}.{called}.cpu", added(samples[of], samples[to]), "budget", here, self.mode.allowance)
                 for called, of, to in BUDGETED
             ),
             *(
-                _beside(f"{name}.{of}.added", added[of], peer, added[peer])
+                _beside(f"{name}.{of}.added", more[of], peer, more[peer])
                 for of, peers in PEERS.items()
                 for peer in peers
             ),
         ]
-
-    def _beside_budget(self, name: str, added: Sequence[float], here: float) -> Row:
-        """What a limit adds, beside what it may on this machine."""
-        goal, more = Goal(1.0, self.mode.allowance), median(added)
-        ratio = round(more / here, 3)
-        return Row(f"{name}.cpu", round(more, 1), "budget", round(here, 1), ratio, goal.ratio, goal.met_by(ratio))
-
-
-def _added(its: Sequence[Sample], others: Sequence[Sample]) -> list[float]:
-    return [it.cpu - other.cpu for it, other in zip(its, others, strict=True)]
 
 
 def _beside(name: str, ours: Sequence[float], peer: str, theirs: Sequence[float]) -> Row:
