@@ -71,13 +71,10 @@ class AccessLog:
         if factory is not self._factory or processors != self._processors or wrapper_class is not self._wrapper_class:
             self._prepare(factory, processors, wrapper_class)
         direct = self._direct
-        if direct is None:
+        if direct is None or not _NOT_ORDINARY.isdisjoint(bound):
             getattr(self._logger, level)(_EVENT, **access._asdict(), **more)
         elif _NUMBERS[level] >= direct.level:
-            if _NOT_ORDINARY.isdisjoint(bound):
-                direct.lines.write(access_line(level, access, more, bound))
-            else:
-                getattr(self._logger, level)(_EVENT, **access._asdict(), **more)
+            direct.lines.write(access_line(level, access, more, bound))
 
     def _prepare(self, factory: Any, processors: list[Any], wrapper_class: Any) -> None:
         """Bind the logger anew, and look whether the short way leads to the same line."""

@@ -44,7 +44,7 @@ class LineStream:
                 with self._lock:
                     _write_text((line.decode() if isinstance(line, bytes) else line) + "\n", stream)
                 return
-            data = (line if isinstance(line, bytes) else _encoded(line, stream)) + b"\n"
+            data = _encoded(line, stream) + b"\n"
             if self._pipe is not None:
                 self._pipe.write(data)
                 return

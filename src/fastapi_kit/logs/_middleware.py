@@ -129,46 +129,28 @@ class RequestContextMiddleware:
             seen = observed(exchange, scope, template(scope), ended - started, failure)
             self._observers.ended(seen)
             bound = get_contextvars()
-            waited = (exchange.answered or ended) - started
-            self._tell(scope, sent.get(b"user-agent"), seen, exchange, waited, failure, bound)
+            level = self._level(seen, scope["path"])
+            more = self._more(seen, exchange, (exchange.answered or ended) - started, failure)
+            if "slow" in more and level != "error":
+                level = "warning"
+            self._log.write(level, _access(scope, sent.get(b"user-agent"), seen), more, bound)
             if failure is None:
                 _restore(before, bound)
             else:
                 bind_contextvars(**add_trace(None, "", {}))
 
-    def _tell(  # noqa: PLR0913, PLR0917 - all that is known at the end
-        self,
-        scope: Scope,
-        user_agent: bytes | None,
-        seen: Observed,
-        exchange: HttpExchange | WebSocketExchange,
-        waited: float,
-        failure: BaseException | None,
-        bound: Mapping[str, Any],
-    ) -> None:
-        path = scope["path"]
-        client = scope.get("client")
-        access = Access(
-            seen.method,
-            path[:_LONGEST_URL],
-            seen.route,
-            seen.status,
-            round(seen.duration, 6),
-            seen.size,
-            None if user_agent is None else user_agent[:_LONGEST_USER_AGENT].decode("latin-1"),
-            client[0] if client else None,
-            seen.outcome,
-        )
-        level = self._level(seen, path)
+    def _more(
+        self, seen: Observed, exchange: HttpExchange | WebSocketExchange, waited: float, failure: BaseException | None
+    ) -> dict[str, Any]:
+        """What few events have."""
         more: dict[str, Any] = {}
         if waited >= self._slow and seen.kind == "http":
             more["slow"] = True
-            level = "error" if level == "error" else "warning"
         if seen.kind == "websocket":
             more["close_code"] = exchange.close_code
         if failure is not None:
             more["error"] = type(failure).__qualname__
-        self._log.write(level, access, more, bound)
+        return more
 
     def _level(self, seen: Observed, path: str) -> str:
         level = _LEVELS[seen.outcome]
@@ -180,6 +162,21 @@ class RequestContextMiddleware:
             if status == _UNAVAILABLE:
                 return "warning"
         return level
+
+
+def _access(scope: Scope, user_agent: bytes | None, seen: Observed) -> Access:
+    client = scope.get("client")
+    return Access(
+        seen.method,
+        scope["path"][:_LONGEST_URL],
+        seen.route,
+        seen.status,
+        round(seen.duration, 6),
+        seen.size,
+        None if user_agent is None else user_agent[:_LONGEST_USER_AGENT].decode("latin-1"),
+        client[0] if client else None,
+        seen.outcome,
+    )
 
 
 def _restore(before: Context, bound: Mapping[str, Any]) -> None:
