@@ -1,6 +1,5 @@
 """The documentation pages of apps, under their policies; in a browser, where there is one."""
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -18,8 +17,7 @@ from fastapi.testclient import TestClient
 from fastapi_kit.app import create_app
 from fastapi_kit.security import API_HEADERS, page_policy, protect_docs
 from fastapi_kit.settings import Settings
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+from tests.browser import CHROMIUM
 
 
 def test_every_page_has_the_policy_of_its_own_html() -> None:
@@ -97,7 +95,7 @@ SwaggerUIBundle.presets = { apis: [] };
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("strict", [True, False], ids=["with", "without"])
 def test_a_browser_runs_the_page_and_nothing_that_gets_into_it(*, strict: bool) -> None:
     """FastAPI's page loads its script, its inline script runs and fetches the document; injected scripts do not run.
@@ -118,7 +116,7 @@ def test_a_browser_runs_the_page_and_nothing_that_gets_into_it(*, strict: bool) 
         return Response(BUNDLE, media_type="text/javascript")
 
     with served(app) as url:
-        command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000"]
+        command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000"]
         done = subprocess.run(
             [*command, "--dump-dom", f"{url}/docs"], capture_output=True, text=True, timeout=60, check=True
         )
